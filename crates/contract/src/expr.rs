@@ -1,0 +1,299 @@
+//! A compiled condition and its evaluation: a small tree over borrowed values, with CEL's meaning.
+
+use std::cmp::Ordering;
+
+use events::{Decimal, Value};
+use regex::Regex;
+
+/// A value while a condition is worked out. Times and spans are in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Term<'v> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    String(&'v str),
+    Bytes(&'v [u8]),
+    Time(i64),
+    Span(i64),
+}
+
+/// Why a condition has no value for a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A field that it needs is null.
+    Null(usize),
+    /// It cannot be worked out.
+    Impossible(&'static str),
+}
+
+/// How a field's wire value becomes a term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Load {
+    Plain,
+    Decimal { scale: u32 },
+    Micros { per_unit: i64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Comparison {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Modulo,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TextTest {
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+/// A node of a compiled condition. Names and types were checked when it was compiled.
+#[derive(Debug)]
+pub(crate) enum Expr {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    String(String),
+    Time(i64),
+    Span(i64),
+    Now,
+    Field { index: usize, load: Load },
+    Has { index: usize },
+    Not(Box<Expr>),
+    Negate(Box<Expr>),
+    And(Box<[Expr; 2]>),
+    Or(Box<[Expr; 2]>),
+    Choose(Box<[Expr; 3]>),
+    Compare(Comparison, Box<[Expr; 2]>),
+    Arithmetic(Arithmetic, Box<[Expr; 2]>),
+    In(Box<Expr>, Vec<Expr>),
+    Size(Box<Expr>),
+    Text(TextTest, Box<[Expr; 2]>),
+    Matches(Box<Expr>, Regex),
+}
+
+/// What a condition may look at: the record's values, and the record's time in microseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope<'v> {
+    pub(crate) values: &'v [Value<'v>],
+    pub(crate) now_micros: i64,
+}
+
+impl Expr {
+    pub(crate) fn evaluate<'v>(&'v self, scope: Scope<'v>) -> Result<Term<'v>, Fault> {
+        Ok(match self {
+            Self::Null => Term::Null,
+            Self::Bool(value) => Term::Bool(*value),
+            Self::Int(value) => Term::Int(*value),
+            Self::Double(value) => Term::Double(*value),
+            Self::String(value) => Term::String(value),
+            Self::Time(micros) => Term::Time(*micros),
+            Self::Span(micros) => Term::Span(*micros),
+            Self::Now => Term::Time(scope.now_micros),
+            Self::Field { index, load } => load.term(&scope.values[*index])?,
+            Self::Has { index } => Term::Bool(scope.values[*index] != Value::Null),
+            Self::Not(operand) => Term::Bool(!operand.truth(scope)?),
+            Self::Negate(operand) => match operand.present(scope)? {
+                Term::Int(value) => Term::Int(value.checked_neg().ok_or(OVERFLOW)?),
+                Term::Double(value) => Term::Double(-value),
+                Term::Span(value) => Term::Span(value.checked_neg().ok_or(OVERFLOW)?),
+                _ => return Err(TYPES),
+            },
+            Self::And(operands) => Term::Bool(logic(operands, scope, false)?),
+            Self::Or(operands) => Term::Bool(logic(operands, scope, true)?),
+            Self::Choose(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                return if condition.truth(scope)? { then } else { otherwise }.evaluate(scope);
+            }
+            Self::Compare(comparison, operands) => Term::Bool(compare(*comparison, operands, scope)?),
+            Self::Arithmetic(operator, operands) => {
+                let [left, right] = &**operands;
+                arithmetic(*operator, left.present(scope)?, right.present(scope)?)?
+            }
+            Self::In(needle, haystack) => {
+                let needle = needle.present(scope)?;
+                let mut found = false;
+                for straw in haystack {
+                    found = found || equal(needle, straw.evaluate(scope)?);
+                }
+                Term::Bool(found)
+            }
+            Self::Size(operand) => match operand.present(scope)? {
+                Term::String(text) => Term::Int(text.chars().count() as i64),
+                Term::Bytes(bytes) => Term::Int(bytes.len() as i64),
+                _ => return Err(TYPES),
+            },
+            Self::Text(kind, operands) => {
+                let [whole, part] = &**operands;
+                let (Term::String(whole), Term::String(part)) = (whole.present(scope)?, part.present(scope)?)
+                else {
+                    return Err(TYPES);
+                };
+                Term::Bool(match kind {
+                    TextTest::StartsWith => whole.starts_with(part),
+                    TextTest::EndsWith => whole.ends_with(part),
+                    TextTest::Contains => whole.contains(part),
+                })
+            }
+            Self::Matches(operand, pattern) => match operand.present(scope)? {
+                Term::String(text) => Term::Bool(pattern.is_match(text)),
+                _ => return Err(TYPES),
+            },
+        })
+    }
+
+    /// The condition's value as truth.
+    pub(crate) fn truth(&self, scope: Scope<'_>) -> Result<bool, Fault> {
+        match self.present(scope)? {
+            Term::Bool(value) => Ok(value),
+            _ => Err(TYPES),
+        }
+    }
+
+    /// The value, where null is not one.
+    fn present<'v>(&'v self, scope: Scope<'v>) -> Result<Term<'v>, Fault> {
+        match (self.evaluate(scope)?, self) {
+            (Term::Null, Self::Field { index, .. }) => Err(Fault::Null(*index)),
+            (Term::Null, _) => Err(Fault::Impossible("null has no order, size or truth")),
+            (term, _) => Ok(term),
+        }
+    }
+}
+
+const OVERFLOW: Fault = Fault::Impossible("the number is out of the range of 64 bits");
+const TYPES: Fault = Fault::Impossible("the types do not fit");
+
+impl Load {
+    fn term<'v>(self, value: &Value<'v>) -> Result<Term<'v>, Fault> {
+        Ok(match (value, self) {
+            (Value::Null, _) => Term::Null,
+            (Value::Boolean(value), _) => Term::Bool(*value),
+            (Value::Int(value), Self::Micros { per_unit }) => Term::Time(i64::from(*value) * per_unit),
+            (Value::Int(value), _) => Term::Int(i64::from(*value)),
+            (Value::Long(value), Self::Micros { per_unit }) => {
+                Term::Time(value.checked_mul(per_unit).ok_or(OVERFLOW)?)
+            }
+            (Value::Long(value), _) => Term::Int(*value),
+            (Value::Float(value), _) => Term::Double(f64::from(*value)),
+            (Value::Double(value), _) => Term::Double(*value),
+            (Value::String(value), _) => Term::String(value),
+            (Value::Bytes(value), Self::Decimal { scale }) => {
+                let decimal = Decimal::from_bytes(value, scale);
+                Term::Double(
+                    decimal.ok_or(Fault::Impossible("the decimal has more than 38 digits"))?.to_f64(),
+                )
+            }
+            (Value::Bytes(value), _) => Term::Bytes(value),
+        })
+    }
+}
+
+/// `&&` and `||` of CEL: one side that decides is enough, even if the other has no value.
+fn logic(operands: &[Expr; 2], scope: Scope<'_>, decisive: bool) -> Result<bool, Fault> {
+    match operands[0].truth(scope) {
+        Ok(left) if left == decisive => Ok(decisive),
+        Ok(_) => operands[1].truth(scope),
+        Err(fault) => match operands[1].truth(scope) {
+            Ok(right) if right == decisive => Ok(decisive),
+            _ => Err(fault),
+        },
+    }
+}
+
+fn compare(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, Fault> {
+    let [left, right] = operands;
+    match comparison {
+        Comparison::Equal => return Ok(equal(left.evaluate(scope)?, right.evaluate(scope)?)),
+        Comparison::NotEqual => return Ok(!equal(left.evaluate(scope)?, right.evaluate(scope)?)),
+        _ => {}
+    }
+    // NaN has no order: every comparison with it is false.
+    let Some(order) = order(left.present(scope)?, right.present(scope)?)? else { return Ok(false) };
+    Ok(match comparison {
+        Comparison::Less => order == Ordering::Less,
+        Comparison::LessOrEqual => order != Ordering::Greater,
+        Comparison::Greater => order == Ordering::Greater,
+        _ => order != Ordering::Less,
+    })
+}
+
+#[expect(clippy::float_cmp, reason = "CEL's `==` on numbers is exact")]
+fn equal(left: Term<'_>, right: Term<'_>) -> bool {
+    match (left, right) {
+        (Term::Int(left), Term::Double(right)) => left as f64 == right,
+        (Term::Double(left), Term::Int(right)) => left == right as f64,
+        (left, right) => left == right,
+    }
+}
+
+fn order(left: Term<'_>, right: Term<'_>) -> Result<Option<Ordering>, Fault> {
+    Ok(match (left, right) {
+        (Term::Int(left), Term::Int(right)) => Some(left.cmp(&right)),
+        (Term::Int(left), Term::Double(right)) => (left as f64).partial_cmp(&right),
+        (Term::Double(left), Term::Int(right)) => left.partial_cmp(&(right as f64)),
+        (Term::Double(left), Term::Double(right)) => left.partial_cmp(&right),
+        (Term::String(left), Term::String(right)) => Some(left.cmp(right)),
+        (Term::Bytes(left), Term::Bytes(right)) => Some(left.cmp(right)),
+        (Term::Time(left), Term::Time(right)) | (Term::Span(left), Term::Span(right)) => {
+            Some(left.cmp(&right))
+        }
+        (Term::Bool(left), Term::Bool(right)) => Some(left.cmp(&right)),
+        _ => return Err(TYPES),
+    })
+}
+
+fn arithmetic<'v>(operator: Arithmetic, left: Term<'v>, right: Term<'v>) -> Result<Term<'v>, Fault> {
+    use Arithmetic::{Add, Divide, Modulo, Multiply, Subtract};
+    let whole = |result: Option<i64>| result.ok_or(OVERFLOW);
+    Ok(match (left, operator, right) {
+        (Term::Int(_), Divide | Modulo, Term::Int(0)) => return Err(Fault::Impossible("division by zero")),
+        (Term::Int(left), _, Term::Int(right)) => Term::Int(whole(match operator {
+            Add => left.checked_add(right),
+            Subtract => left.checked_sub(right),
+            Multiply => left.checked_mul(right),
+            Divide => left.checked_div(right),
+            Modulo => left.checked_rem(right),
+        })?),
+        (Term::Double(_) | Term::Int(_), _, Term::Double(_) | Term::Int(_)) => {
+            let (left, right) = (double(left), double(right));
+            Term::Double(match operator {
+                Add => left + right,
+                Subtract => left - right,
+                Multiply => left * right,
+                Divide => left / right,
+                Modulo => return Err(TYPES),
+            })
+        }
+        (Term::Time(time), Add, Term::Span(span)) | (Term::Span(span), Add, Term::Time(time)) => {
+            Term::Time(whole(time.checked_add(span))?)
+        }
+        (Term::Time(time), Subtract, Term::Span(span)) => Term::Time(whole(time.checked_sub(span))?),
+        (Term::Time(left), Subtract, Term::Time(right)) => Term::Span(whole(left.checked_sub(right))?),
+        (Term::Span(left), Add, Term::Span(right)) => Term::Span(whole(left.checked_add(right))?),
+        (Term::Span(left), Subtract, Term::Span(right)) => Term::Span(whole(left.checked_sub(right))?),
+        _ => return Err(TYPES),
+    })
+}
+
+fn double(term: Term<'_>) -> f64 {
+    match term {
+        Term::Int(value) => value as f64,
+        Term::Double(value) => value,
+        _ => f64::NAN,
+    }
+}

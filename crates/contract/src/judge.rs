@@ -1,0 +1,135 @@
+//! A contract bound to a schema: judges decoded records.
+
+use chrono::{DateTime, SecondsFormat};
+use events::{Decimal, Field, Logical, Shape, Value};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    OnFailure, Rule,
+    compile::Condition,
+    expr::{Fault, Scope},
+};
+
+/// The rules of a contract, compiled for the records of one schema.
+#[derive(Debug)]
+pub struct Judge {
+    rules: Vec<(Rule, Condition)>,
+    fields: Vec<Field>,
+}
+
+/// A rule that a record fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// The rule's place in the contract.
+    rule: usize,
+    /// How it failed.
+    pub cause: Cause,
+}
+
+/// How a rule failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its condition is false.
+    False,
+    /// A field that it needs is null; the field's place in the schema.
+    Null(usize),
+    /// It cannot be worked out for these values.
+    Impossible(&'static str),
+}
+
+impl Judge {
+    pub(crate) fn new(rules: Vec<(Rule, Condition)>, shape: &Shape) -> Self {
+        Self { rules, fields: shape.fields().to_vec() }
+    }
+
+    /// Adds every rule that the record fails to `failures`, in the contract's order; none if it is good.
+    ///
+    /// `values` are the record's, in the order of the schema that the contract was bound to; `timestamp_ms` is the
+    /// record's Kafka timestamp, which the rules know as `now`.
+    pub fn judge(&self, values: &[Value<'_>], timestamp_ms: i64, failures: &mut Vec<Failure>) {
+        let scope = Scope { values, now_micros: timestamp_ms.saturating_mul(1_000) };
+        for (index, (_, condition)) in self.rules.iter().enumerate() {
+            let cause = match condition.expr.truth(scope) {
+                Ok(true) => continue,
+                Ok(false) => Cause::False,
+                Err(Fault::Null(field)) => Cause::Null(field),
+                Err(Fault::Impossible(why)) => Cause::Impossible(why),
+            };
+            failures.push(Failure { rule: index, cause });
+        }
+    }
+
+    /// The rule that failed.
+    pub fn rule(&self, failure: &Failure) -> &Rule {
+        &self.rules[failure.rule].0
+    }
+
+    /// The first failure by which the record is refused, if it is.
+    pub fn refusal<'f>(&self, failures: &'f [Failure]) -> Option<&'f Failure> {
+        failures.iter().find(|failure| self.rule(failure).on_failure == OnFailure::Refuse)
+    }
+
+    /// One sentence about a failure, with the values that the rule saw: `lane_in_range: lane is 99`.
+    pub fn sentence(&self, failure: &Failure, values: &[Value<'_>]) -> String {
+        let (rule, condition) = &self.rules[failure.rule];
+        let seen: Vec<String> = condition
+            .fields
+            .iter()
+            .map(|index| {
+                format!(
+                    "{} is {}",
+                    self.fields[*index].name,
+                    field_json(&self.fields[*index], &values[*index])
+                )
+            })
+            .collect();
+        match failure.cause {
+            Cause::Impossible(why) => format!("{}: {why}; {}", rule.name, seen.join(", ")),
+            Cause::False | Cause::Null(_) => format!("{}: {}", rule.name, seen.join(", ")),
+        }
+    }
+}
+
+/// Every failed rule with the values that it saw, for the dead letter's `turnpike.detail`.
+pub fn detail(judge: &Judge, failures: &[Failure], values: &[Value<'_>]) -> Json {
+    let failed = failures.iter().map(|failure| {
+        let (rule, condition) = &judge.rules[failure.rule];
+        let seen = condition.fields.iter().map(|index| {
+            (judge.fields[*index].name.clone(), field_json(&judge.fields[*index], &values[*index]))
+        });
+        json!({
+            "rule": rule.name, "code": rule.code.code(), "doc": rule.doc, "expr": rule.expr,
+            "values": seen.collect::<serde_json::Map<_, _>>(),
+        })
+    });
+    Json::Array(failed.collect())
+}
+
+/// A field's value as people write it: decimals with their point, times in RFC 3339, bytes in hexadecimal.
+pub fn field_json(field: &Field, value: &Value<'_>) -> Json {
+    let time = |micros: Option<i64>, raw: i64| {
+        let time = micros.and_then(DateTime::from_timestamp_micros);
+        time.map_or(json!(raw), |time| json!(time.to_rfc3339_opts(SecondsFormat::Millis, true)))
+    };
+    match (value, field.logical) {
+        (Value::Null, _) => Json::Null,
+        (Value::Boolean(value), _) => json!(value),
+        (Value::Int(days), Some(Logical::Date)) => {
+            time(i64::from(*days).checked_mul(86_400_000_000), i64::from(*days))
+        }
+        (Value::Int(value), _) => json!(value),
+        (Value::Long(millis), Some(Logical::TimestampMillis)) => time(millis.checked_mul(1_000), *millis),
+        (Value::Long(micros), Some(Logical::TimestampMicros)) => time(Some(*micros), *micros),
+        (Value::Long(value), _) => json!(value),
+        (Value::Float(value), _) => json!(value),
+        (Value::Double(value), _) => json!(value),
+        (Value::String(value), _) => json!(value),
+        (Value::Bytes(bytes), Some(Logical::Decimal { scale, .. })) => Decimal::from_bytes(bytes, scale)
+            .map_or_else(|| json!(hex(bytes)), |decimal| json!(decimal.to_string())),
+        (Value::Bytes(bytes), _) => json!(hex(bytes)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
