@@ -1,0 +1,158 @@
+//! Distributions: quantiles of the last seconds for a live view, buckets since the start for `/metrics`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hdrhistogram::Histogram as Quantile;
+
+/// Largest value kept apart; larger ones count as this one. Ten minutes, when the unit is milliseconds.
+const VALUE_MAX: u64 = 600_000;
+
+/// Significant decimal digits of a quantile: an error of at most 1 %.
+const SIGNIFICANT_DIGITS: u8 = 2;
+
+/// Upper bounds of the buckets in `/metrics`, one more bucket counts what is above the last.
+pub(crate) const BUCKET_BOUNDS: [u64; 16] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, VALUE_MAX];
+
+/// A distribution of whole numbers in the unit of its metric, in bounded memory (about 16 KiB).
+///
+/// Quantiles look at a rolling window: the current span and the one before it, which
+/// [`Metrics::turn_window`](crate::Metrics::turn_window) moves on.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    current: Quantile<u32>,
+    previous: Quantile<u32>,
+    totals: Totals,
+}
+
+/// What was recorded since the start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) count: u64,
+    pub(crate) sum: u64,
+    /// Values by bucket of [`BUCKET_BOUNDS`], the last one for what is above all bounds.
+    pub(crate) buckets: [u64; BUCKET_BOUNDS.len() + 1],
+}
+
+/// What was recorded in the rolling window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) count: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) max: u64,
+}
+
+impl Histogram {
+    pub(crate) fn new() -> Self {
+        let quantile = Quantile::new_with_bounds(1, VALUE_MAX, SIGNIFICANT_DIGITS)
+            .expect("the bounds are constants that hdrhistogram accepts");
+        let state = State { current: quantile.clone(), previous: quantile, totals: Totals::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Records one duration in milliseconds.
+    pub fn record_ms(&self, duration_ms: u64) {
+        self.record(duration_ms);
+    }
+
+    /// Records one value in the unit of the metric.
+    pub fn record(&self, value: u64) {
+        self.record_all([value]);
+    }
+
+    /// Records many values under one lock: what a batch should use.
+    pub fn record_all(&self, values: impl IntoIterator<Item = u64>) {
+        let mut state = self.lock();
+        for value in values {
+            state.current.saturating_record(value);
+            state.totals.add(value);
+        }
+    }
+
+    /// Starts a new span of the rolling window and forgets all but the last one.
+    pub(crate) fn turn_window(&self) {
+        let State { current, previous, .. } = &mut *self.lock();
+        std::mem::swap(current, previous);
+        current.reset();
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        let state = self.lock();
+        let mut both = state.current.clone();
+        both.add(&state.previous).expect("both spans have the same bounds");
+        drop(state);
+        Window {
+            count: both.len(),
+            p50: both.value_at_quantile(0.50).min(both.max()),
+            p99: both.value_at_quantile(0.99).min(both.max()),
+            max: both.max(),
+        }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.lock().totals.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Totals {
+    fn add(&mut self, value: u64) {
+        self.count += 1;
+        self.sum = self.sum.saturating_add(value);
+        self.buckets[BUCKET_BOUNDS.partition_point(|bound| *bound < value)] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Quantiles are within one per cent, and values beyond the range count as the largest one.
+    #[test]
+    fn quantiles_are_close_and_bounded() {
+        let histogram = Histogram::new();
+        histogram.record_all(1..=1_000);
+        let window = histogram.window();
+        assert_eq!(window.count, 1_000);
+        assert!((495..=505).contains(&window.p50), "p50 is {}", window.p50);
+        assert!((980..=1_000).contains(&window.p99), "p99 is {}", window.p99);
+        assert!((1_000..=1_010).contains(&window.max), "max is {}", window.max);
+
+        histogram.record_ms(u64::MAX);
+        assert!(histogram.window().max >= VALUE_MAX);
+    }
+
+    /// A value stays in the window for one turn and is gone after the second; the totals keep it.
+    #[test]
+    fn the_window_rolls_and_totals_stay() {
+        let histogram = Histogram::new();
+        histogram.record(40);
+        histogram.turn_window();
+        histogram.record(80);
+        assert_eq!(histogram.window(), Window { count: 2, p50: 40, p99: 80, max: 80 });
+        histogram.turn_window();
+        assert_eq!(histogram.window(), Window { count: 1, p50: 80, p99: 80, max: 80 });
+        histogram.turn_window();
+        assert_eq!(histogram.window(), Window::default());
+        assert_eq!((histogram.totals().count, histogram.totals().sum), (2, 120));
+    }
+
+    /// A bucket holds values up to and including its bound.
+    #[test]
+    fn buckets_include_their_bound() {
+        let histogram = Histogram::new();
+        histogram.record_all([0, 1, 2, 5, 6, VALUE_MAX, VALUE_MAX + 1]);
+        let totals = histogram.totals();
+        assert_eq!(totals.buckets[..4], [2, 1, 1, 1]);
+        assert_eq!(totals.buckets[BUCKET_BOUNDS.len() - 1..], [1, 1]);
+    }
+}
