@@ -1,0 +1,207 @@
+//! How to reach the cluster, as flags and environment, and the clients made from it.
+
+use std::{fmt, str::FromStr};
+
+use rdkafka::ClientConfig;
+use serde::{Serialize, Serializer};
+
+use crate::{Admin, Consumer, Error, Position, Producer, Reader, TransactionalProducer};
+
+/// Where the cluster is and how to speak to it.
+#[derive(Debug, Clone, Serialize, clap::Args)]
+#[command(next_help_heading = "Kafka")]
+pub struct Connection {
+    /// Brokers to ask first, as host:port, separated by commas.
+    #[arg(
+        long,
+        env = "TURNPIKE_KAFKA_BOOTSTRAP_SERVERS",
+        default_value = "localhost:9092",
+        value_name = "HOST:PORT,..."
+    )]
+    pub kafka_bootstrap_servers: String,
+    /// A librdkafka property, such as security.protocol=SASL_SSL; may be repeated.
+    #[arg(long, env = "TURNPIKE_KAFKA_PROPERTIES", value_name = "KEY=VALUE", value_delimiter = ',')]
+    pub kafka_property: Vec<Property>,
+}
+
+/// One `key=value` property of the client; its value is not printed if the key speaks of a secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Property {
+    /// The property's name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl FromStr for Property {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').ok_or("a property has the form key=value")?;
+        Ok(Self { key: key.trim().to_owned(), value: value.trim().to_owned() })
+    }
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = ["password", "secret", "key.pem", "oauthbearer.config"]
+            .iter()
+            .any(|word| self.key.contains(word));
+        write!(f, "{}={}", self.key, if secret { "[redacted]" } else { &self.value })
+    }
+}
+
+impl fmt::Debug for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Property {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What makes one consumer differ from another.
+#[derive(Debug, Clone, Default)]
+pub struct ConsumerSettings {
+    /// The consumer group.
+    pub group_id: String,
+    /// The name under which brokers log this client.
+    pub client_id: String,
+    /// A name that survives restarts, so that a restarted member gets its partitions back at once (KIP-345).
+    pub instance_id: Option<String>,
+    /// librdkafka properties that win over this crate's defaults.
+    pub properties: Vec<Property>,
+}
+
+/// Bytes fetched ahead by one consumer; librdkafka's own default is 64 MiB.
+const FETCHED_AHEAD_KIB: &str = "8192";
+/// Bytes of one partition in one fetch.
+const FETCH_PARTITION_BYTES: &str = "1048576";
+/// After this long without a heartbeat the group gives a member's partitions away.
+const SESSION_TIMEOUT_MS: &str = "10000";
+/// Bytes waiting in a producer for the broker.
+const PRODUCER_QUEUE_KIB: &str = "32768";
+/// Records waiting in a producer for the broker.
+const PRODUCER_QUEUE_RECORDS: &str = "100000";
+/// After this long the broker aborts the transaction of a producer that has vanished; until then readers wait.
+const TRANSACTION_TIMEOUT_MS: &str = "20000";
+
+impl Connection {
+    /// A consumer of a group.
+    pub fn consumer(&self, settings: &ConsumerSettings) -> Result<Consumer, Error> {
+        let mut config = self.config(&settings.client_id);
+        config
+            .set("group.id", &settings.group_id)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // Where to read is always said; an offset that retention has deleted must not be skipped in silence.
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", SESSION_TIMEOUT_MS)
+            .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB)
+            .set("fetch.message.max.bytes", FETCH_PARTITION_BYTES)
+            // With a queue this small the default pause of 1 s between fetches would halve the throughput.
+            .set("fetch.queue.backoff.ms", "5")
+            .set("fetch.error.backoff.ms", "100")
+            // Questions about offsets queue behind a fetch that waits for records.
+            .set("fetch.wait.max.ms", "100");
+        if let Some(instance_id) = &settings.instance_id {
+            config.set("group.instance.id", instance_id);
+        }
+        self.override_with(&mut config, &settings.properties);
+        Consumer::new(&config)
+    }
+
+    /// An idempotent producer.
+    pub fn producer(&self, client_id: &str, properties: &[Property]) -> Result<Producer, Error> {
+        let mut config = self.producer_config(client_id);
+        // The record is kept until the broker has it: an outage may last as long as it lasts.
+        config.set("message.timeout.ms", "0");
+        self.override_with(&mut config, properties);
+        Producer::new(&config)
+    }
+
+    /// A transactional producer; `transactional_id` must be stable for one instance and its own.
+    pub fn transactional_producer(&self, transactional_id: &str) -> Result<TransactionalProducer, Error> {
+        let mut config = self.producer_config(transactional_id);
+        config
+            .set("transactional.id", transactional_id)
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+            // A transaction waits for its last batch to linger out before it can commit.
+            .set("linger.ms", "1");
+        self.override_with(&mut config, &[]);
+        Ok(TransactionalProducer::new(Producer::new(&config)?))
+    }
+
+    /// A reader of one topic's partitions from the given positions; it belongs to no group.
+    pub fn reader(&self, topic: &str, from: &[(i32, Position)]) -> Result<Reader, Error> {
+        let mut config = self.config("turnpike-reader");
+        config
+            // The client wants a group's name even if the group is never joined.
+            .set("group.id", "turnpike-reader")
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "100")
+            .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB);
+        self.override_with(&mut config, &[]);
+        Reader::new(&config, topic, from)
+    }
+
+    /// A client for topics and offsets.
+    pub fn admin(&self) -> Result<Admin, Error> {
+        let mut config = self.config("turnpike-admin");
+        self.override_with(&mut config, &[]);
+        Admin::new(&config)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where clients are configured")]
+    fn config(&self, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.kafka_bootstrap_servers).set("client.id", client_id);
+        config
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("topic.metadata.refresh.interval.ms", "30000");
+        config
+    }
+
+    fn producer_config(&self, client_id: &str) -> ClientConfig {
+        let mut config = self.config(client_id);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", "lz4")
+            .set("linger.ms", "5")
+            .set("batch.size", "262144")
+            .set("message.max.bytes", "2000000")
+            .set("queue.buffering.max.kbytes", PRODUCER_QUEUE_KIB)
+            .set("queue.buffering.max.messages", PRODUCER_QUEUE_RECORDS);
+        config
+    }
+
+    fn override_with(&self, config: &mut ClientConfig, properties: &[Property]) {
+        for property in self.kafka_property.iter().chain(properties) {
+            config.set(&property.key, &property.value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Property;
+
+    /// Properties parse at the first `=`, and a password is never printed.
+    #[test]
+    fn properties_parse_and_hide_secrets() {
+        let property: Property = "sasl.password=a=b".parse().expect("parses");
+        assert_eq!((property.key.as_str(), property.value.as_str()), ("sasl.password", "a=b"));
+        assert_eq!(format!("{property} {property:?}"), "sasl.password=[redacted] sasl.password=[redacted]");
+        assert!("nonsense".parse::<Property>().is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! Kafka as the services use it: consumers that say where they start, producers that say when all is acknowledged,
+//! transactions, topics, and errors sorted by what to do about them.
+//!
+//! The only crate that names `rdkafka`. Everything here is synchronous and meant for a thread that owns its client:
+//! the hot paths poll a batch of borrowed [`Record`]s, work on them and hand them on, without a future or an
+//! allocation per record. It is **not** a general client: no auto-commit, no eager rebalancing, always
+//! `read_committed`.
+
+mod admin;
+mod connection;
+mod consumer;
+mod error;
+mod logging;
+mod producer;
+mod reader;
+mod record;
+mod transaction;
+
+pub use admin::{Admin, NewTopic, Partition, Topic, TopicOutcome};
+pub use connection::{Connection, ConsumerSettings, Property};
+pub use consumer::{BatchLimits, Committed, Consumer, Position, Rebalance, TopicPartition};
+pub use error::{Class, Error};
+pub use producer::Producer;
+pub use reader::{Found, Reader};
+pub use record::{Headers, Outgoing, Record};
+pub use transaction::TransactionalProducer;

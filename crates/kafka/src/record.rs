@@ -1,0 +1,95 @@
+//! Records as they are read, borrowed, and as they are sent.
+
+use rdkafka::{
+    Message,
+    message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
+};
+
+/// A record as it came from the broker: nothing is copied, and the fetch buffer stays until the record is dropped.
+#[derive(Debug)]
+pub struct Record<'c>(pub(crate) BorrowedMessage<'c>);
+
+impl Record<'_> {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        self.0.topic()
+    }
+
+    /// The partition.
+    pub fn partition(&self) -> i32 {
+        self.0.partition()
+    }
+
+    /// The offset in the partition.
+    pub fn offset(&self) -> i64 {
+        self.0.offset()
+    }
+
+    /// When the record was made, in milliseconds since 1970 UTC; 0 if it does not say.
+    pub fn timestamp_ms(&self) -> i64 {
+        self.0.timestamp().to_millis().unwrap_or(0)
+    }
+
+    /// The key.
+    pub fn key(&self) -> Option<&[u8]> {
+        self.0.key()
+    }
+
+    /// The value; `None` is a tombstone.
+    pub fn value(&self) -> Option<&[u8]> {
+        self.0.payload()
+    }
+
+    /// Bytes of key and value.
+    pub fn size(&self) -> usize {
+        self.0.key_len() + self.0.payload_len()
+    }
+
+    /// The headers in order; a header's value may be null.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.0
+            .headers()
+            .into_iter()
+            .flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
+    }
+}
+
+/// Headers of a record that is to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Headers(pub(crate) Option<OwnedHeaders>);
+
+impl Headers {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The headers of a record, unchanged.
+    pub fn from_record(record: &Record<'_>) -> Self {
+        Self(record.0.headers().map(rdkafka::message::BorrowedHeaders::detach))
+    }
+
+    /// Adds one more.
+    #[must_use]
+    pub fn add(self, name: &str, value: Option<&[u8]>) -> Self {
+        let headers = self.0.unwrap_or_default();
+        Self(Some(headers.insert(Header { key: name, value })))
+    }
+}
+
+/// A record to send; key and value are copied once, into the producer's queue.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition; `None` lets the key's hash choose.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Option<&'a [u8]>,
+    /// The value.
+    pub value: Option<&'a [u8]>,
+    /// When the record was made, in milliseconds since 1970 UTC; `None` is now.
+    pub timestamp_ms: Option<i64>,
+    /// The headers.
+    pub headers: Headers,
+}

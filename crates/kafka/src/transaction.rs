@@ -1,0 +1,116 @@
+//! A producer whose records and consumed offsets become visible together or not at all (KIP-98, KIP-447).
+
+use std::time::Duration;
+
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::Consumer as _,
+    error::{KafkaError, KafkaResult},
+    producer::Producer as _,
+};
+
+use crate::{Class, Consumer, Error, Outgoing, Producer, TopicPartition};
+
+/// How long one attempt at a step may take; then whoever waits is asked whether to go on.
+const STEP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Sends batches of records in transactions together with the offsets that they come from.
+#[derive(Debug)]
+pub struct TransactionalProducer {
+    producer: Producer,
+}
+
+impl TransactionalProducer {
+    pub(crate) fn new(producer: Producer) -> Self {
+        Self { producer }
+    }
+
+    /// Takes the transactional id: older holders are fenced, their open transaction is aborted. To be called once.
+    pub fn init(&self) -> Result<(), Error> {
+        let taken = self.producer.inner.init_transactions(STEP_TIMEOUT);
+        taken.map_err(|error| Error::new("take the transactional id", &error))
+    }
+
+    /// Opens a transaction.
+    pub fn begin(&self) -> Result<(), Error> {
+        self.producer.inner.begin_transaction().map_err(|error| Error::new("begin a transaction", &error))
+    }
+
+    /// Queues a record in the open transaction.
+    pub fn send(&self, record: Outgoing<'_>) -> Result<(), Error> {
+        self.producer.send(record)
+    }
+
+    /// Commits the open transaction with the offsets to go on from, each with a text that commits along with it.
+    ///
+    /// Everything in flight is drained first: committing with records in flight would cost librdkafka 100 ms. While
+    /// the coordinator is away, `keep_trying` is told why and says whether to go on; the outcome is unknown until then.
+    ///
+    /// # Errors
+    /// [`Class::Abortable`]: call [`Self::abort`], go back to the committed offsets. [`Class::Fenced`]: the id is lost.
+    pub fn commit(
+        &self,
+        consumer: &Consumer,
+        offsets: &[(TopicPartition, i64, String)],
+        mut keep_trying: impl FnMut(&Error) -> bool,
+    ) -> Result<(), Error> {
+        self.drain(&mut keep_trying)?;
+        let Some(group) = consumer.inner.group_metadata() else {
+            return Err(Error::with_class("commit", "the consumer belongs to no group", Class::Config));
+        };
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (at, offset, text) in offsets {
+            let mut element = list.add_partition(&at.topic, at.partition);
+            element.set_metadata(text);
+            let set = element.set_offset(Offset::Offset(*offset));
+            set.map_err(|error| Error::new(format!("set the offset of {at}"), &error))?;
+        }
+        let producer = &self.producer.inner;
+        let send_offsets = || producer.send_offsets_to_transaction(&list, &group, STEP_TIMEOUT);
+        repeat(send_offsets, "send the offsets", &mut keep_trying).map_err(abortable)?;
+        repeat(|| producer.commit_transaction(STEP_TIMEOUT), "commit the transaction", &mut keep_trying)?;
+        self.producer.forget_failures();
+        Ok(())
+    }
+
+    fn drain(&self, keep_trying: &mut impl FnMut(&Error) -> bool) -> Result<(), Error> {
+        loop {
+            match self.producer.drain(STEP_TIMEOUT) {
+                Err(error) if self.producer.in_flight() > 0 && keep_trying(&error) => {}
+                drained => return drained.map_err(abortable),
+            }
+        }
+    }
+
+    /// Gives up the open transaction: readers never see its records. `keep_trying` as for [`Self::commit`].
+    pub fn abort(&self, mut keep_trying: impl FnMut(&Error) -> bool) -> Result<(), Error> {
+        let abort = || self.producer.inner.abort_transaction(STEP_TIMEOUT);
+        repeat(abort, "abort the transaction", &mut keep_trying)?;
+        self.producer.forget_failures();
+        Ok(())
+    }
+}
+
+/// The steps are idempotent, and must be called again while they fail for lack of a broker.
+fn repeat(
+    step: impl Fn() -> KafkaResult<()>,
+    operation: &str,
+    keep_trying: &mut impl FnMut(&Error) -> bool,
+) -> Result<(), Error> {
+    loop {
+        let Err(error) = step() else { return Ok(()) };
+        let is_retriable = matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+        let error = Error::new(operation, &error);
+        if !(is_retriable && keep_trying(&error)) {
+            return Err(error);
+        }
+    }
+}
+
+/// Inside a transaction there is one way out of any trouble but fencing: abort and do the work again.
+fn abortable(error: Error) -> Error {
+    match error.class() {
+        Class::Infrastructure | Class::Data => error.reclassed(Class::Abortable),
+        _ => error,
+    }
+}
