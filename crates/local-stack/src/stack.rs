@@ -1,0 +1,66 @@
+//! All three parts together.
+
+use std::{sync::Arc, thread};
+
+use crate::{Error, Folder, Kafka, MariaDb, Progress, Registry, time::Stopwatch};
+
+/// How a stack is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Memory of MariaDB's page cache; at full load more of it means fewer reads.
+    pub buffer_pool_mib: u32,
+    /// Leaves the data and the logs in place at the end.
+    pub keep: bool,
+    /// Hears of each step.
+    pub progress: Progress,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { buffer_pool_mib: 128, keep: false, progress: Progress::default() }
+    }
+}
+
+/// A running broker, database and registry; dropping it ends them and removes their data.
+#[derive(Debug)]
+pub struct Stack {
+    /// The broker.
+    pub kafka: Kafka,
+    /// The database, with the tables of `init.sql`.
+    pub mariadb: MariaDb,
+    /// The schema registry.
+    pub registry: Registry,
+    folder: Arc<Folder>,
+}
+
+impl Stack {
+    /// Starts everything at the same time and returns when all of it answers.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let Options { buffer_pool_mib, keep, progress } = options;
+        let stopwatch = Stopwatch::start();
+        let folder = Folder::claim()?;
+        if keep {
+            folder.keep()?;
+        }
+        let registry = Registry::create(folder.port()?);
+        registry.start()?;
+        progress.say(format!("the schema registry is up on {}", registry.url()));
+        let (kafka, mariadb) = thread::scope(|scope| {
+            let kafka = scope.spawn(|| {
+                let kafka = Kafka::create(&folder, &progress)?;
+                kafka.start().map(|()| kafka)
+            });
+            let mariadb = MariaDb::create(&folder, buffer_pool_mib, &progress)
+                .and_then(|mariadb| mariadb.start().map(|()| mariadb));
+            let kafka = kafka.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok::<_, Error>((kafka?, mariadb?))
+        })?;
+        tracing::debug!(folder = %folder.path().display(), "local stack started in {}", stopwatch.text());
+        Ok(Self { kafka, mariadb, registry, folder })
+    }
+
+    /// Where the data and the logs are.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+}

@@ -1,0 +1,93 @@
+//! What can go wrong with the registry, sorted by what to do about it.
+
+use std::error::Error as _;
+
+use events::ShapeError;
+use schema_registry_converter::error::SRCError;
+
+use crate::SchemaId;
+
+/// A failed question to the registry.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The registry answered, and knows no such schema.
+    #[error("the registry knows no schema {0}")]
+    UnknownSchema(SchemaId),
+    /// The schema exists and cannot be used for flat records.
+    #[error("schema {id} cannot be used: {source}")]
+    Unusable {
+        /// The schema.
+        id: SchemaId,
+        /// Why.
+        source: ShapeError,
+    },
+    /// The registry answered, and refuses.
+    #[error("the registry refuses to {operation}: {reason}")]
+    Refused {
+        /// What was asked.
+        operation: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The registry does not answer, or is out of order itself.
+    #[error("cannot {operation}: {reason}")]
+    Away {
+        /// What was asked.
+        operation: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// What to do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The record names a schema that cannot be had: set it aside.
+    Data,
+    /// A schema or a setting is wrong: nothing will change until somebody changes it.
+    Config,
+    /// Try again.
+    Infrastructure,
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::UnknownSchema(_) | Self::Unusable { .. } => Class::Data,
+            Self::Refused { .. } => Class::Config,
+            Self::Away { .. } => Class::Infrastructure,
+        }
+    }
+
+    pub(crate) fn new(operation: &str, source: &SRCError) -> Self {
+        let (operation, reason) = (operation.to_owned(), reason(source));
+        match status(source) {
+            Some(400..=499) => Self::Refused { operation, reason },
+            _ => Self::Away { operation, reason },
+        }
+    }
+
+    pub(crate) fn of_schema(id: SchemaId, source: &SRCError) -> Self {
+        match status(source) {
+            Some(404) => Self::UnknownSchema(id),
+            _ => Self::new(&format!("read schema {id}"), source),
+        }
+    }
+}
+
+/// The HTTP status of an answer; the client tells it only in its message. `None` if there was no answer.
+fn status(source: &SRCError) -> Option<u16> {
+    source.error.split("failed with status ").nth(1)?.get(..3)?.parse().ok()
+}
+
+/// The registry's own words if it spoke, else the innermost cause, which names the address.
+fn reason(source: &SRCError) -> String {
+    let mut reason = source.cause.clone().unwrap_or_else(|| source.error.clone());
+    let mut cause = source.source().and_then(std::error::Error::source);
+    while let Some(inner) = cause {
+        reason = format!("{reason}: {inner}");
+        cause = inner.source();
+    }
+    reason
+}
