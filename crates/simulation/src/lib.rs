@@ -1,0 +1,18 @@
+//! Seeded worlds for the generators: pure, so the same seed and the same times give the same events on every
+//! run.
+//!
+//! Time and randomness are arguments everywhere: nothing here reads a clock, a file or the network, and
+//! nothing sleeps. [`Seed`], [`demand`], [`Pacing`] and [`faults`] serve every stream; what belongs to one
+//! stream has a module of its own, such as [`toll`].
+
+pub mod demand;
+pub mod faults;
+mod pacing;
+mod seed;
+mod settings;
+pub mod toll;
+mod weights;
+
+pub use pacing::Pacing;
+pub use seed::{Random, Seed};
+pub use settings::ParseError;

@@ -1,0 +1,96 @@
+//! The records that are written: passages, encoded and framed, some of them spoiled on purpose.
+
+use events::TollPassage;
+use simulation::{
+    Seed,
+    faults::{Faults, Kind, Shares, spoil_frame},
+    toll::{self, World},
+};
+use uuid::fmt::Hyphenated;
+
+/// Room for a framed passage; a few trailing bytes may make it grow once.
+const VALUE_BYTES: usize = 192;
+
+/// All records of a run, in their order. Does no I/O, so a test can tell in advance what a run writes.
+///
+/// After construction nothing is allocated: two buffers are filled in turn, and the one with the latest good
+/// record is kept for its duplicate.
+#[derive(Debug)]
+pub struct Stream {
+    world: World,
+    faults: Faults,
+    schema_id: u32,
+    slots: [Slot; 2],
+    /// The slot of the latest good record.
+    good: usize,
+}
+
+/// A record as it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The vehicle's id, as text.
+    pub key: &'a [u8],
+    /// The framed Avro, or what became of it.
+    pub value: &'a [u8],
+    /// What is wrong with it, if anything is.
+    pub fault: Option<Kind>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: [u8; Hyphenated::LENGTH],
+    value: Vec<u8>,
+}
+
+impl Stream {
+    /// The stream of a seed; values are framed with `schema_id`.
+    pub fn new(seed: Seed, world: &toll::Options, malformed: &Shares, schema_id: u32) -> Self {
+        Stream {
+            world: World::new(seed.child("toll"), world),
+            faults: Faults::new(seed.child("faults"), malformed),
+            schema_id,
+            slots: [Slot::empty(), Slot::empty()],
+            good: 0,
+        }
+    }
+
+    /// The next record, at the Unix time `now_ms`.
+    ///
+    /// A duplicate repeats the latest good record; as long as there is none yet, a good one comes instead.
+    pub fn next(&mut self, now_ms: i64) -> Record<'_> {
+        let fault = match self.faults.draw() {
+            Some((Kind::Duplicate, _)) if self.slots[self.good].value.is_empty() => None,
+            Some((Kind::Duplicate, _)) => return self.slots[self.good].record(Some(Kind::Duplicate)),
+            fault => fault,
+        };
+        let mut passage = self.world.next(now_ms);
+        let spare = 1 - self.good;
+        let slot = &mut self.slots[spare];
+        let Some((kind, random)) = fault else {
+            slot.fill(&passage, self.schema_id);
+            self.good = spare;
+            return slot.record(None);
+        };
+        toll::spoil(kind, &mut passage, random);
+        slot.fill(&passage, self.schema_id);
+        spoil_frame(kind, &mut slot.value, random);
+        slot.record(Some(kind))
+    }
+}
+
+impl Slot {
+    fn empty() -> Self {
+        Slot { key: [0; Hyphenated::LENGTH], value: Vec::with_capacity(VALUE_BYTES) }
+    }
+
+    fn record(&self, fault: Option<Kind>) -> Record<'_> {
+        Record { key: &self.key, value: &self.value, fault }
+    }
+
+    fn fill(&mut self, passage: &TollPassage, schema_id: u32) {
+        passage.vehicle_id.hyphenated().encode_lower(&mut self.key);
+        self.value.clear();
+        schema_registry::frame(schema_id, &mut self.value);
+        passage.encode(&mut self.value);
+    }
+}
