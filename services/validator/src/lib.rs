@@ -1,0 +1,47 @@
+//! Judges every record of the raw topics: good ones go on as they came, bad ones to the dead letters with a reason.
+//!
+//! One thread consumes, judges and forwards a batch at a time ([`worker`]); what a record is worth is decided by
+//! pure code ([`verdict`]). The forwarded records, the dead letters, the offsets they came from and the counts of all
+//! three become visible in one Kafka transaction.
+
+pub mod progress;
+mod settings;
+pub mod stream;
+pub mod verdict;
+mod watch;
+mod worker;
+
+use std::sync::Arc;
+
+use schema_registry::Registry;
+use service::{Context, Description, Error};
+
+pub use settings::{Settings, StreamPath};
+use stream::Stream;
+
+/// What the executable says of itself.
+pub const DESCRIPTION: Description = Description {
+    name: "validator",
+    about: "Judges the records of the raw topics by their data contracts; forwards good ones, sets bad ones aside",
+    examples:
+        "  validator --kafka-bootstrap-servers localhost:9092 --schema-registry-url http://localhost:8081
+  validator --instance a &  validator --instance b     two that share the partitions
+  validator --stream toll=schemas/toll_passage         the contract beside the schema of that name
+  validator --print-config                             what it would run with",
+};
+
+/// Runs until told to stop.
+pub async fn run(context: Context<Settings>) -> Result<(), Error> {
+    let settings = &context.config;
+    let streams: Vec<Stream> = settings.stream.iter().map(Stream::load).collect::<Result<_, _>>()?;
+    let registry = Arc::new(Registry::new(&settings.schema_registry).map_err(Error::failed)?);
+    let watched = Arc::default();
+    let watch = watch::Watch::new(&context, Arc::clone(&watched))?;
+    let worker = worker::Worker::new(&context, streams, registry, watched)?;
+    context.tasks.spawn_thread("watch", move || {
+        watch.run();
+        Ok(())
+    });
+    context.tasks.spawn_thread("validator", move || worker.run());
+    context.tasks.finished().await
+}

@@ -1,0 +1,65 @@
+//! Flags and environment of the validator.
+
+use std::{path::PathBuf, str::FromStr};
+
+use kafka::Connection;
+use serde::Serialize;
+
+/// What the validator can be told.
+#[derive(Debug, Clone, Serialize, clap::Args)]
+pub struct Settings {
+    /// A raw topic and the path of its schema (.avsc) and contract (.contract.json) without the suffix; may be repeated.
+    #[arg(
+        long,
+        env = "TURNPIKE_STREAMS",
+        value_name = "TOPIC=PATH",
+        default_value = "toll=schemas/toll_passage",
+        value_delimiter = ','
+    )]
+    pub stream: Vec<StreamPath>,
+    /// A name of this instance that survives restarts; with it, a restarted instance gets its partitions back at once.
+    ///
+    /// Without it the host's name serves for the transactional id alone.
+    #[arg(long, env = "TURNPIKE_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    /// Consumer group.
+    #[arg(long, env = "TURNPIKE_GROUP_ID", default_value = "turnpike-validator", value_name = "NAME")]
+    pub group_id: String,
+    /// Records in a transaction at most.
+    #[arg(long, env = "TURNPIKE_BATCH_ROWS_MAX", default_value_t = 5_000, value_name = "RECORDS")]
+    pub batch_rows_max: usize,
+    /// Bytes of records in a transaction at most.
+    #[arg(long, env = "TURNPIKE_BATCH_BYTES_MAX", default_value_t = 4 << 20, value_name = "BYTES")]
+    pub batch_bytes_max: usize,
+    /// How long a transaction waits for more records after its first, in milliseconds.
+    #[arg(long, env = "TURNPIKE_BATCH_LINGER_MS", default_value_t = 5, value_name = "MS")]
+    pub batch_linger_ms: u64,
+    /// Where Kafka is.
+    #[command(flatten)]
+    pub kafka: Connection,
+    /// Where the registry is.
+    #[command(flatten)]
+    pub schema_registry: schema_registry::Options,
+}
+
+/// A topic and where its schema and contract are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StreamPath {
+    /// The raw topic.
+    pub topic: String,
+    /// Path without `.avsc` and `.contract.json`.
+    pub path: PathBuf,
+}
+
+impl FromStr for StreamPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((topic, path)) if !topic.is_empty() && !path.is_empty() => {
+                Ok(Self { topic: topic.to_owned(), path: path.into() })
+            }
+            _ => Err("a stream has the form topic=path, such as toll=schemas/toll_passage".to_owned()),
+        }
+    }
+}
