@@ -40,11 +40,14 @@ fn verdict(passage: &TollPassage) -> (Vec<Reason>, serde_json::Value) {
     (reasons, detail(&judge, &failures, &values))
 }
 
+/// Something that spoils a passage.
+type Damage = fn(&mut TollPassage);
+
 /// Each way in which a passage can break the contract is found under its own code, and a good one passes.
 #[test]
 fn the_shipped_contract_tells_good_from_bad() {
     assert_eq!(verdict(&passage()).0, []);
-    let cases: [(fn(&mut TollPassage), Reason); 13] = [
+    let cases: [(Damage, Reason); 13] = [
         (|p| p.transponder_id = 5, Reason::OutOfRange),
         (|p| p.transponder_id = 10_000_001, Reason::OutOfRange),
         (|p| p.vehicle_type = "Car".into(), Reason::UnknownCategory),

@@ -77,13 +77,15 @@ pub struct ConsumerSettings {
 }
 
 /// Bytes fetched ahead by one consumer; librdkafka's own default is 64 MiB.
-const FETCHED_AHEAD_KIB: &str = "8192";
+const FETCHED_AHEAD_KIB: &str = "4096";
+/// Records fetched ahead by one consumer: each costs some 350 bytes of bookkeeping beside its own.
+const FETCHED_AHEAD_RECORDS: &str = "10000";
 /// Bytes of one partition in one fetch.
-const FETCH_PARTITION_BYTES: &str = "1048576";
+const FETCH_PARTITION_BYTES: &str = "524288";
 /// After this long without a heartbeat the group gives a member's partitions away.
 const SESSION_TIMEOUT_MS: &str = "10000";
 /// Bytes waiting in a producer for the broker.
-const PRODUCER_QUEUE_KIB: &str = "32768";
+const PRODUCER_QUEUE_KIB: &str = "16384";
 /// Records waiting in a producer for the broker.
 const PRODUCER_QUEUE_RECORDS: &str = "100000";
 /// After this long the broker aborts the transaction of a producer that has vanished; until then readers wait.
@@ -103,6 +105,7 @@ impl Connection {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", SESSION_TIMEOUT_MS)
             .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB)
+            .set("queued.min.messages", FETCHED_AHEAD_RECORDS)
             .set("fetch.message.max.bytes", FETCH_PARTITION_BYTES)
             // With a queue this small the default pause of 1 s between fetches would halve the throughput.
             .set("fetch.queue.backoff.ms", "5")
