@@ -1,0 +1,292 @@
+//! A batch: records of some partitions in their order, cut into chunks of rows, each chunk one statement.
+
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
+
+use kafka::{Record, TopicPartition};
+use service::Error;
+use sqlx::{Arguments as _, mysql::MySqlArguments};
+
+use crate::{
+    avro::{AvroRows, Scratch},
+    connector::{Connector, Sink},
+    dead_letters::DeadLetterRows,
+    rejection::Rejection,
+    statement::Statements,
+    table::Table,
+};
+
+/// Records that are stored by one transaction, or not at all.
+#[derive(Debug)]
+pub(crate) struct Batch<'c> {
+    /// The records as they came.
+    pub(crate) records: Vec<Record<'c>>,
+    /// What the batch holds of each partition.
+    pub(crate) spans: Vec<Span>,
+    /// The rows of each table.
+    pub(crate) parts: Vec<Part>,
+    /// Records that cannot become rows, by their index.
+    pub(crate) rejected: Vec<(u32, Rejection)>,
+    /// Records whose dead letters Kafka has acknowledged already, by their index; a repeated attempt sends no second one.
+    pub(crate) reported: BTreeSet<u32>,
+    /// Set while a COMMIT was sent whose answer is not known, with the records that became dead letters in it.
+    pub(crate) answer_outstanding: Option<Vec<(u32, Rejection)>>,
+}
+
+/// What a batch holds of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// The partition.
+    pub(crate) at: TopicPartition,
+    /// Offset of the first record.
+    pub(crate) first_offset: i64,
+    /// Where to go on after the batch: one more than the offset of the last record.
+    pub(crate) next_offset: i64,
+    /// How many records.
+    pub(crate) records: u64,
+}
+
+/// The rows of one table.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// How they are made.
+    pub(crate) rows: Arc<Rows>,
+    /// The records that become rows, by their index.
+    pub(crate) accepted: Vec<u32>,
+    /// The statements, in order.
+    pub(crate) chunks: Vec<Chunk>,
+}
+
+/// The rows of one statement.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// Positions in [`Part::accepted`]; a power of two of them.
+    pub(crate) range: Range<usize>,
+    /// Their values, until they have been sent; they can always be made again from the records.
+    pub(crate) arguments: Option<MySqlArguments>,
+}
+
+/// How the records of one or more topics become rows of one table.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// Avro records.
+    Avro(AvroRows),
+    /// Dead letters.
+    DeadLetters(DeadLetterRows),
+}
+
+/// Bytes of records in one statement; a single larger record is a statement of its own.
+const CHUNK_BYTES_MAX: usize = 1 << 20;
+/// What a column adds to the bytes of the record itself: its type, its length, a number in its full width.
+const COLUMN_BYTES: usize = 48;
+
+impl Rows {
+    /// The rows of a table for a connector.
+    pub(crate) fn new(connector: &Arc<Connector>, table: Table) -> Result<Self, Error> {
+        match connector.sink {
+            Sink::Jdbc => Ok(Self::Avro(AvroRows::new(Arc::clone(connector), table)?)),
+            Sink::DeadLetters => Ok(Self::DeadLetters(DeadLetterRows::new(connector, &table)?)),
+        }
+    }
+
+    /// The statements that the rows go into.
+    pub(crate) fn statements(&self) -> &Arc<Statements> {
+        match self {
+            Self::Avro(rows) => rows.statements(),
+            Self::DeadLetters(rows) => rows.statements(),
+        }
+    }
+
+    fn bind<'b>(
+        &self,
+        record: &'b Record<'_>,
+        scratch: &mut Scratch<'b>,
+        arguments: &mut MySqlArguments,
+    ) -> Result<(), Rejection> {
+        match self {
+            Self::Avro(rows) => rows.bind(record, scratch, arguments),
+            Self::DeadLetters(rows) => {
+                rows.bind(record, arguments);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a row that the database refuses may become a dead letter; a dead letter itself has to wait.
+    pub(crate) fn may_be_rejected(&self) -> bool {
+        matches!(self, Self::Avro(_))
+    }
+
+    /// Bytes that a record's row may have in a statement.
+    pub(crate) fn row_bytes(&self, record: &Record<'_>) -> usize {
+        record.size() + COLUMN_BYTES * self.statements().columns().len()
+    }
+
+    fn arguments(&self, rows: usize, bytes: usize) -> MySqlArguments {
+        let mut arguments = MySqlArguments::default();
+        arguments.reserve(rows * self.statements().columns().len(), bytes);
+        arguments
+    }
+}
+
+impl<'c> Batch<'c> {
+    /// Makes rows of the records; `table_of` says which of `tables` a record belongs to.
+    pub(crate) fn new(
+        records: Vec<Record<'c>>,
+        tables: &[Arc<Rows>],
+        table_of: impl Fn(&Record<'c>) -> usize,
+        partition_of: impl Fn(&Record<'c>) -> TopicPartition,
+    ) -> Self {
+        let mut batch = Self {
+            spans: spans(&records, partition_of),
+            records,
+            parts: Vec::with_capacity(tables.len()),
+            rejected: Vec::new(),
+            reported: BTreeSet::new(),
+            answer_outstanding: None,
+        };
+        for (table, rows) in tables.iter().enumerate() {
+            let of_table =
+                |index: &u32| tables.len() == 1 || table_of(&batch.records[*index as usize]) == table;
+            let candidates: Vec<u32> = (0..batch.records.len() as u32).filter(of_table).collect();
+            if !candidates.is_empty() {
+                batch.parts.push(Part::new(
+                    Arc::clone(rows),
+                    &batch.records,
+                    &candidates,
+                    &mut batch.rejected,
+                ));
+            }
+        }
+        batch
+    }
+
+    /// Drops the records that `keep` refuses, span by span.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&TopicPartition, i64) -> bool) {
+        let kept: Vec<bool> =
+            self.records.iter().map(|record| keep(&self.span_of(record).at, record.offset())).collect();
+        let mut survivors = Vec::with_capacity(self.records.len());
+        let mut renumbered = vec![None; kept.len()];
+        let names: Vec<TopicPartition> = self.spans.iter().map(|span| span.at.clone()).collect();
+        for (index, record) in std::mem::take(&mut self.records).into_iter().enumerate() {
+            if kept[index] {
+                renumbered[index] = Some(survivors.len() as u32);
+                survivors.push(record);
+            }
+        }
+        self.records = survivors;
+        self.spans = spans(&self.records, |record| named(&names, record));
+        for part in &mut self.parts {
+            part.accepted = part.accepted.iter().filter_map(|index| renumbered[*index as usize]).collect();
+            part.chunks.clear();
+            part.cut(0, &self.records);
+        }
+        let rejected = std::mem::take(&mut self.rejected).into_iter();
+        self.rejected =
+            rejected.filter_map(|(index, why)| Some((renumbered[index as usize]?, why))).collect();
+        self.reported = self.reported.iter().filter_map(|index| renumbered[*index as usize]).collect();
+    }
+
+    /// The span that a record of this batch belongs to.
+    pub(crate) fn span_of(&self, record: &Record<'_>) -> &Span {
+        let found = self.spans.iter().find(|span| is_of(&span.at, record));
+        found.expect("spans are made of the records")
+    }
+}
+
+impl Part {
+    fn new(
+        rows: Arc<Rows>,
+        records: &[Record<'_>],
+        candidates: &[u32],
+        rejected: &mut Vec<(u32, Rejection)>,
+    ) -> Self {
+        let mut part = Self { rows, accepted: Vec::with_capacity(candidates.len()), chunks: Vec::new() };
+        let mut scratch = Scratch::default();
+        let mut rest = candidates;
+        while !rest.is_empty() {
+            let (target, bytes) = plan(&part.rows, records, rest);
+            let start = part.accepted.len();
+            let mut arguments = part.rows.arguments(target, bytes);
+            while let Some((index, after)) = rest.split_first()
+                && part.accepted.len() - start < target
+            {
+                rest = after;
+                match part.rows.bind(&records[*index as usize], &mut scratch, &mut arguments) {
+                    Ok(()) => part.accepted.push(*index),
+                    Err(rejection) => rejected.push((*index, rejection)),
+                }
+            }
+            if part.accepted.len() - start == target {
+                part.chunks.push(Chunk { range: start..start + target, arguments: Some(arguments) });
+            } else {
+                // Rejections left too few rows for the planned statement: they are made again in fitting ones.
+                part.cut(start, records);
+            }
+        }
+        part
+    }
+
+    /// Cuts the accepted rows from `start` on into chunks whose values are made when they are needed.
+    fn cut(&mut self, start: usize, records: &[Record<'_>]) {
+        let mut start = start;
+        while start < self.accepted.len() {
+            let (rows, _) = plan(&self.rows, records, &self.accepted[start..]);
+            self.chunks.push(Chunk { range: start..start + rows, arguments: None });
+            start += rows;
+        }
+    }
+
+    /// The values of a range of accepted rows, made anew.
+    pub(crate) fn arguments(&self, records: &[Record<'_>], range: Range<usize>) -> MySqlArguments {
+        let mut arguments = self.rows.arguments(range.len(), 0);
+        let mut scratch = Scratch::default();
+        for index in &self.accepted[range] {
+            let bound = self.rows.bind(&records[*index as usize], &mut scratch, &mut arguments);
+            bound.expect("a row that was accepted once is accepted again");
+        }
+        arguments
+    }
+}
+
+/// Rows of the next statement and their bytes: a power of two of rows, whose bytes are bounded.
+fn plan(rows: &Rows, records: &[Record<'_>], candidates: &[u32]) -> (usize, usize) {
+    let statements = rows.statements();
+    let count_max = statements.chunk_rows(candidates.len());
+    let mut bytes = 0;
+    let within = candidates[..count_max].iter().take_while(|index| {
+        bytes += rows.row_bytes(&records[**index as usize]);
+        bytes <= CHUNK_BYTES_MAX
+    });
+    (statements.chunk_rows(within.count().max(1)), bytes)
+}
+
+fn spans<'c>(records: &[Record<'c>], partition_of: impl Fn(&Record<'c>) -> TopicPartition) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    // Records of one partition come in runs, so the last one found is nearly always the right one.
+    let mut last = 0;
+    for record in records {
+        let offset = record.offset();
+        if !spans.get(last).is_some_and(|span| is_of(&span.at, record)) {
+            last = spans.iter().position(|span| is_of(&span.at, record)).unwrap_or_else(|| {
+                spans.push(Span {
+                    at: partition_of(record),
+                    first_offset: offset,
+                    next_offset: offset,
+                    records: 0,
+                });
+                spans.len() - 1
+            });
+        }
+        spans[last].next_offset = offset + 1;
+        spans[last].records += 1;
+    }
+    spans
+}
+
+fn is_of(at: &TopicPartition, record: &Record<'_>) -> bool {
+    at.partition == record.partition() && *at.topic == *record.topic()
+}
+
+fn named(names: &[TopicPartition], record: &Record<'_>) -> TopicPartition {
+    names.iter().find(|at| is_of(at, record)).cloned().expect("spans are made of the records")
+}

@@ -1,0 +1,111 @@
+//! The text of the statements: multi-row INSERTs of a few sizes, so that the server prepares each once.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, OnceLock},
+};
+
+use crate::connector::{InsertMode, TableName};
+
+/// The largest number of rows in one statement. Larger ones are slower to parse and no faster to run.
+const CHUNK_ROWS_MAX: usize = 512;
+/// Placeholders that one prepared statement may have; the protocol counts them in 16 bits.
+const PLACEHOLDERS_MAX: usize = 65_535;
+
+/// The statements of one table and set of columns, one for each power of two rows.
+#[derive(Debug)]
+pub(crate) struct Statements {
+    table: TableName,
+    columns: Vec<String>,
+    update: Vec<String>,
+    mode: InsertMode,
+    texts: Vec<OnceLock<Arc<str>>>,
+}
+
+impl Statements {
+    /// Statements for these columns; an upsert leaves `key` columns as they are.
+    pub(crate) fn new(table: &TableName, columns: Vec<String>, mode: InsertMode, key: &[String]) -> Self {
+        let is_key = |column: &&String| key.iter().any(|name| name.eq_ignore_ascii_case(column));
+        let update = columns.iter().filter(|column| !is_key(column)).cloned().collect();
+        let rows_max = CHUNK_ROWS_MAX.min(PLACEHOLDERS_MAX / columns.len().max(1)).max(1);
+        let texts = (0..=rows_max.ilog2()).map(|_| OnceLock::new()).collect();
+        Self { table: table.clone(), columns, update, mode, texts }
+    }
+
+    /// The columns in the order of their placeholders.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The largest chunk that is not larger than `rows`, which is at least 1.
+    pub(crate) fn chunk_rows(&self, rows: usize) -> usize {
+        1 << (rows.ilog2() as usize).min(self.texts.len() - 1)
+    }
+
+    /// The statement for a chunk of a size that [`Self::chunk_rows`] gave.
+    pub(crate) fn text(&self, chunk_rows: usize) -> Arc<str> {
+        let text = self.texts[chunk_rows.ilog2() as usize].get_or_init(|| self.build(chunk_rows).into());
+        Arc::clone(text)
+    }
+
+    fn build(&self, rows: usize) -> String {
+        let names: Vec<String> = self.columns.iter().map(|column| quoted(column)).collect();
+        let row = format!("({})", vec!["?"; self.columns.len()].join(","));
+        let (database, table) = (quoted(&self.table.database), quoted(&self.table.table));
+        let mut text = format!(
+            "INSERT INTO {database}.{table} ({}) VALUES {}",
+            names.join(","),
+            vec![row; rows].join(",")
+        );
+        if self.mode == InsertMode::Upsert {
+            // A table that is nothing but its key has nothing to update; setting a key to itself changes nothing.
+            let key = self.columns.get(..1).unwrap_or_default();
+            let update = if self.update.is_empty() { key } else { &self.update };
+            for (index, column) in update.iter().map(|column| quoted(column)).enumerate() {
+                let separator = if index == 0 { " ON DUPLICATE KEY UPDATE " } else { "," };
+                let _ = write!(text, "{separator}{column}=VALUES({column})");
+            }
+        }
+        text
+    }
+}
+
+/// An identifier as MariaDB quotes it.
+fn quoted(identifier: &str) -> String {
+    format!("`{}`", identifier.replace('`', "``"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Statements;
+    use crate::connector::{InsertMode, TableName};
+
+    fn statements(mode: InsertMode, columns: &[&str], key: &[&str]) -> Statements {
+        let table = TableName { database: "app".into(), table: "o`dd".into() };
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        Statements::new(&table, owned(columns), mode, &owned(key))
+    }
+
+    /// Identifiers are quoted, also against quotes in them; an upsert updates what is no key.
+    #[test]
+    fn texts_are_what_mariadb_reads() {
+        let insert = statements(InsertMode::Insert, &["id", "a"], &[]);
+        assert_eq!(&*insert.text(2), "INSERT INTO `app`.`o``dd` (`id`,`a`) VALUES (?,?),(?,?)");
+        let upsert = statements(InsertMode::Upsert, &["id", "a"], &["ID"]);
+        let text =
+            "INSERT INTO `app`.`o``dd` (`id`,`a`) VALUES (?,?) ON DUPLICATE KEY UPDATE `a`=VALUES(`a`)";
+        assert_eq!(&*upsert.text(1), text);
+        let key_alone = statements(InsertMode::Upsert, &["id"], &["id"]);
+        assert!(key_alone.text(1).ends_with("ON DUPLICATE KEY UPDATE `id`=VALUES(`id`)"));
+    }
+
+    /// Any number of rows is cut into few sizes, and no statement has more placeholders than the protocol counts.
+    #[test]
+    fn chunks_are_powers_of_two_within_the_limits() {
+        let narrow = statements(InsertMode::Insert, &["a"], &[]);
+        assert_eq!([1, 2, 3, 511, 512, 5_000].map(|rows| narrow.chunk_rows(rows)), [1, 2, 2, 256, 512, 512]);
+        let names: Vec<String> = (0..300).map(|index| format!("c{index}")).collect();
+        let wide = statements(InsertMode::Insert, &names.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
+        assert_eq!(wide.chunk_rows(5_000), 128);
+    }
+}
