@@ -1,0 +1,86 @@
+//! The command line: `turnpike demo`, `topics`, `ledger` and `tail`. Its README is the manual.
+
+mod database;
+mod demo;
+mod kafka_error;
+mod ledger;
+mod output;
+mod shell;
+mod tail;
+mod topics;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::shell::Shell;
+
+/// Looks at a running Turnpike, or runs a whole one on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "turnpike", version, about, after_help = AFTER_HELP)]
+enum Command {
+    /// Runs everything on this machine with a live summary: Kafka, MariaDB, registry, generator, validator, writer
+    Demo(demo::Options),
+    /// Creates, lists and describes topics
+    #[command(subcommand)]
+    Topics(topics::Command),
+    /// Proves that every record is accounted for; exit code 1 if one is not
+    Ledger(ledger::Options),
+    /// Prints the records of a topic, decoded
+    Tail(tail::Options),
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed or out of balance, 2 a command line that is not allowed.
+A secret may also come from a file that <VARIABLE>_FILE names.
+
+Examples:
+  turnpike demo --seconds 30 --rate 1000 --malformed 5%
+  turnpike topics create
+  turnpike ledger --watch
+  turnpike tail toll --dlq --from-beginning -n 10";
+
+/// Runs the command line from its arguments to its exit code.
+pub fn main() -> ExitCode {
+    service::run_tool("turnpike", |command: Command| {
+        let mut shell = Shell::open()?;
+        match command {
+            Command::Demo(options) => demo::run(&options, &mut shell),
+            Command::Topics(command) => topics::run(&command, &shell),
+            Command::Ledger(options) => ledger::run(&options, &mut shell),
+            Command::Tail(options) => tail::run(&options, &mut shell),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Command;
+
+    /// No two flags of a command clash, and every example in the help parses.
+    #[test]
+    fn the_command_line_is_consistent() {
+        let mut command = Command::command();
+        command.build();
+        let mut pages = vec![command.render_long_help().to_string()];
+        for subcommand in command.get_subcommands_mut() {
+            pages.push(subcommand.render_long_help().to_string());
+            pages.extend(
+                subcommand.get_subcommands_mut().map(|command| command.render_long_help().to_string()),
+            );
+        }
+        let examples =
+            pages.iter().flat_map(|page| page.lines()).filter_map(|line| line.strip_prefix("  turnpike "));
+        let mut count = 0;
+        for example in examples {
+            let words =
+                example.split("  ").next().and_then(|example| example.split(" | ").next()).unwrap_or(example);
+            let words = std::iter::once("turnpike").chain(words.split_whitespace());
+            assert!(Command::command().try_get_matches_from(words).is_ok(), "{example}");
+            count += 1;
+        }
+        assert!(count > 10, "{count} examples");
+    }
+}
