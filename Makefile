@@ -1,0 +1,73 @@
+# The front page of the project: every target is one or two lines that also work by hand.
+# `make` alone lists them. Targets are grouped by `##@`, each says what it does behind `##`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# A fresh rustup is found even before the shell was started anew.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# Settings of `make demo`. The command line tool has its own defaults: only what is given is handed on.
+# (bash has a variable SECONDS as well; the recipes use make's, which is put into the text before bash sees it.)
+DEMO_FLAGS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) $(if $(MALFORMED),--malformed $(MALFORMED))
+BINARIES = -p turnpike -p toll-generator -p validator -p mariadb-writer
+
+##@ Run
+.PHONY: demo
+demo: setup ## Kafka, registry, MariaDB and all services on this machine, with a live summary; ends with the ledger
+	cargo build --release --locked $(BINARIES)
+	target/release/turnpike demo $(DEMO_FLAGS)
+
+##@ Check and test
+.PHONY: check
+check: setup ## Format, clippy with all warnings as errors, the house rules, and the documentation's links
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo run --quiet --locked -p xtask -- check
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --document-private-items
+
+.PHONY: test
+test: setup ## All tests, with a real Kafka and MariaDB on free ports of this machine (some minutes)
+	cargo build --locked --workspace
+	cargo test --locked --workspace
+
+.PHONY: test-unit
+test-unit: need-cargo ## Unit tests alone: needs no Kafka and no database
+	cargo test --locked --workspace --lib --bins --exclude system-tests
+
+.PHONY: deny
+deny: need-cargo ## Licences, duplicate versions and sources of all dependencies (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is not installed: cargo install --locked cargo-deny"; exit 1; }
+	cargo deny check licenses bans sources
+
+##@ Work on it
+.PHONY: fmt
+fmt: need-cargo ## Format all Rust code
+	cargo fmt --all
+
+.PHONY: setup
+setup: need-cargo ## Install what is missing (Java, Maven, MariaDB, C compiler) with apt where allowed, else name it
+	deploy/local/install
+
+.PHONY: clean-local
+clean-local: ## Remove the data of the local Kafka and MariaDB (target/local-stack); compiled code stays
+	rm -rf target/local-stack
+
+##@ Help
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@printf '\n%s\n' 'Settings of make demo'
+	@printf '  %-17s %s\n' \
+	  'SECONDS=n' 'stop by itself after n seconds (0, the default: until Ctrl-C)' \
+	  'RATE=n' 'records a second (default 500; 0: as fast as possible)' \
+	  'MALFORMED=n%' 'share of records made wrong on purpose (default 2%)'
+	@printf '\n%s\n' 'For example: make demo SECONDS=30 RATE=1000 MALFORMED=5%'
+
+.PHONY: need-cargo
+need-cargo:
+	@command -v cargo >/dev/null || { echo "cargo was not found: install Rust with rustup, see https://rustup.rs (rust-toolchain.toml picks the version)"; exit 1; }

@@ -1,0 +1,16 @@
+//! The whole system on this machine, for the suites in `tests/system`: a stack, the services as their own processes,
+//! and an oracle that says what a seed's records must have become.
+//!
+//! Only one [`Pipeline`] runs at a time in a process; tests wait for each other.
+
+#![expect(clippy::missing_panics_doc, reason = "a harness fails its test by panicking")]
+
+mod expected;
+mod pipeline;
+mod topic;
+mod wait;
+
+pub use expected::{Expected, Run, Sent, TollRow, toll_row};
+pub use pipeline::{Pipeline, Service, assert_drains, executable, outage_lasts, root};
+pub use topic::{Read, read_topic};
+pub use wait::{PATIENCE, eventually};
