@@ -70,16 +70,7 @@ impl Pipeline {
 
     /// Creates `toll`, `toll.valid` and `toll.dlq`.
     pub fn create_topics(&self) {
-        let topics = ["toll", "toll.valid", "toll.dlq"].map(|name| NewTopic {
-            name: name.to_owned(),
-            partitions: 4,
-            replication_factor: 1,
-            config: vec![
-                // Simulated times may be old or ahead.
-                ("retention.ms".to_owned(), "-1".to_owned()),
-                ("message.timestamp.after.max.ms".to_owned(), i64::MAX.to_string()),
-            ],
-        });
+        let topics = ["toll", "toll.valid", "toll.dlq"].map(|name| NewTopic::new(name, 4, 1));
         self.kafka().admin().and_then(|admin| admin.create_topics(&topics)).expect("topics are created");
     }
 

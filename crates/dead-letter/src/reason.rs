@@ -36,7 +36,7 @@ reasons! {
     Undecodable = "UNDECODABLE",
     /// The record is complete and more bytes follow.
     TrailingBytes = "TRAILING_BYTES",
-    /// The record is larger than a topic or a row may hold.
+    /// The row is larger than the store takes in one piece.
     TooLarge = "TOO_LARGE",
     /// The record has no value.
     NullValue = "NULL_VALUE",

@@ -107,10 +107,10 @@ fn repeat(
     }
 }
 
-/// Inside a transaction there is one way out of any trouble but fencing: abort and do the work again.
+/// Inside a transaction an outage has one way out: abort and do the work again.
 fn abortable(error: Error) -> Error {
     match error.class() {
-        Class::Infrastructure | Class::Data => error.reclassed(Class::Abortable),
+        Class::Infrastructure => error.reclassed(Class::Abortable),
         _ => error,
     }
 }

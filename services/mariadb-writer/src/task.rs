@@ -72,8 +72,15 @@ const FENCED_AGAIN: Duration = Duration::from_secs(30);
 /// Answers of the database's side that wait to be read; they are read in every turn.
 const EVENTS_WAITING: usize = 64;
 
-/// Topics that are created later are found within this time.
-const TOPICS_REFRESHED: (&str, &str) = ("topic.metadata.refresh.interval.ms", "5000");
+/// What a task's consumer does otherwise than the services' others. A writer holds several connectors, so each fetches
+/// little ahead: two batches are enough to keep the database busy, and a third less memory is used than with more.
+const CONSUMER: [(&str, &str); 4] = [
+    ("queued.min.messages", "5000"),
+    ("queued.max.messages.kbytes", "2048"),
+    ("fetch.message.max.bytes", "131072"),
+    // Topics that are created later are found within this time.
+    ("topic.metadata.refresh.interval.ms", "5000"),
+];
 
 impl Task {
     /// What the database of a connector's task is called in signals.
@@ -169,8 +176,7 @@ impl Task {
 }
 
 fn consumer_settings(connector: &Connector, number: u32, instance: Option<&str>) -> ConsumerSettings {
-    let (key, value) = TOPICS_REFRESHED;
-    let own = [Property { key: key.to_owned(), value: value.to_owned() }];
+    let own = CONSUMER.map(|(key, value)| Property { key: key.to_owned(), value: value.to_owned() });
     let group_id = group_of(&connector.name);
     ConsumerSettings {
         client_id: format!("{group_id}-{number}"),

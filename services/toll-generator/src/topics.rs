@@ -22,11 +22,10 @@ pub(crate) async fn bootstrap(
     health: &Health,
 ) -> Result<(), Error> {
     let admin = config.kafka.admin().map_err(|error| refused(config, error))?;
-    let topics = names(&config.topic).map(|name| NewTopic {
-        name,
-        partitions: config.partitions,
-        replication_factor: config.replication_factor,
-        config: if config.start_time.is_some() { any_age() } else { Vec::new() },
+    let topics = names(&config.topic).map(|name| {
+        let mut topic = NewTopic::new(name, config.partitions, config.replication_factor);
+        topic.config.extend(config.start_time.into_iter().flat_map(|_| any_age()));
+        topic
     });
     wait_for(KAFKA, stop, health, async || {
         producer.probe(PROBE_TIMEOUT).map_err(|error| attempt(config, error))?;

@@ -91,7 +91,7 @@ pub(crate) fn create_one(
     partitions: i32,
     replication_factor: i32,
 ) -> Result<TopicOutcome, kafka::Error> {
-    let topic = NewTopic { name: name.to_owned(), partitions, replication_factor, config: Vec::new() };
+    let topic = NewTopic::new(name, partitions, replication_factor);
     let outcomes = admin.create_topics(&[topic])?;
     let mut outcomes = outcomes.into_iter().map(|(_, outcome)| outcome);
     Ok(outcomes.next().unwrap_or(TopicOutcome::AlreadyThere))

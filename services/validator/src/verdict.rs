@@ -141,7 +141,7 @@ fn weigh(
             DecodeError::TrailingBytes { .. } => Reason::TrailingBytes,
             DecodeError::Truncated { .. } | DecodeError::Malformed { .. } => Reason::Undecodable,
         };
-        let seen = json!({ "error": error.to_string(), "length": avro.len() });
+        let seen = json!({ "length": avro.len() });
         return Some(Refusal::of_value(reason, error.to_string(), &seen));
     }
     judge.judge(&values, timestamp_ms, failures);

@@ -32,6 +32,8 @@ const VALID: &str = "VALID";
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// Being shut out twice within this time means that somebody else uses the same identity.
 const FENCED_AGAIN: Duration = Duration::from_secs(30);
+/// How long to wait before the work of an aborted transaction is done again.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(500);
 /// What the transactions are called among the things that the service depends on.
 const TRANSACTIONS: &str = "kafka transactions";
 
@@ -247,6 +249,12 @@ impl Worker {
             });
         }
         self.health.set(TRANSACTIONS, Ok(()));
+        if error.class() == Class::Data {
+            let hint = "a topic takes smaller records than the one before it; raise its max.message.bytes";
+            return Err(Error::failed(format!("{error}; {hint}")).into());
+        }
+        Handle::current()
+            .block_on(async { tokio::time::timeout(RECOVERY_PAUSE, self.stop.requested()).await.ok() });
         Ok(run.consumer.seek(&run.progress.positions())?)
     }
 

@@ -1,8 +1,11 @@
 //! Every kind of malformed record ends in the dead letters: right code, right stage, original bytes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use dead_letter::{Context, Reason, Stage};
+use kafka::{Headers, Outgoing};
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use simulation::faults::Kind;
 use system_tests::{Pipeline, Read, Run, Service, eventually, read_topic};
 
@@ -122,4 +125,33 @@ fn the_detail_lists_every_failed_rule() {
         assert!(context.detail[0]["values"]["amount"].is_string(), "{}", context.detail);
         assert_eq!(context.contract_version.as_deref(), Some("1"));
     }
+}
+
+/// A bad record as large as the raw topic takes still fits the dead-letter topic, headers and all, and the table.
+#[test]
+fn the_largest_bad_record_is_set_aside_whole() {
+    let pipeline = Pipeline::start();
+    let _consumers = pipeline.spawn_consumers();
+    let mut value = vec![0xff; 1_048_000];
+    // Nothing that a compressor could make smaller.
+    Xoshiro256PlusPlus::seed_from_u64(1).fill_bytes(&mut value[1..]);
+    let producer = pipeline.kafka().producer("large", &[]).expect("a producer");
+    let record = Outgoing {
+        topic: "toll",
+        partition: Some(1),
+        key: None,
+        value: Some(&value),
+        timestamp_ms: None,
+        headers: Headers::new().add("origin", Some(b"test")),
+    };
+    producer
+        .send(record)
+        .and_then(|()| producer.drain(Duration::from_secs(30)))
+        .expect("the raw topic takes it");
+    pipeline.settle(0, 1);
+    let letters = read_topic(&pipeline.kafka(), "toll.dlq");
+    assert!(letters.len() == 1 && letters[0].value == value, "{} letters", letters.len());
+    assert_eq!(letters[0].header("origin"), Some("test"));
+    let stored = pipeline.sql("SELECT reason, LENGTH(record_value) FROM turnpike.dead_letters");
+    assert_eq!(stored, "NOT_FRAMED\t1048000");
 }
