@@ -10,8 +10,8 @@ CREATE DATABASE IF NOT EXISTS tolldata CHARACTER SET utf8mb4;
 -- read_count = stored_count + dead_count + skipped_count, and next_offset is where to go on.
 -- epoch names the present owner: a writer that was replaced finds another epoch and can commit nothing.
 CREATE TABLE IF NOT EXISTS turnpike.ledger (
-  connector        VARCHAR(100) CHARACTER SET ascii NOT NULL,
-  topic            VARCHAR(249) CHARACTER SET ascii NOT NULL,
+  connector        VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  topic            VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   partition_number INT          NOT NULL,
   epoch            BIGINT       NOT NULL DEFAULT 0,
   next_offset      BIGINT       NOT NULL DEFAULT 0,
@@ -26,12 +26,12 @@ CREATE TABLE IF NOT EXISTS turnpike.ledger (
 -- Every record that was set aside, with its original bytes. A record may fail in more than one connector.
 CREATE TABLE IF NOT EXISTS turnpike.dead_letters (
   id                 BIGINT       NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  topic              VARCHAR(249) CHARACTER SET ascii NOT NULL,
+  topic              VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   partition_number   INT          NOT NULL,
   record_offset      BIGINT       NOT NULL,
-  connector          VARCHAR(100) CHARACTER SET ascii NOT NULL,
-  stage              VARCHAR(32)  CHARACTER SET ascii NOT NULL,
-  reason             VARCHAR(40)  CHARACTER SET ascii NOT NULL,
+  connector          VARCHAR(100) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  stage              VARCHAR(32)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  reason             VARCHAR(40)  CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   rule               VARCHAR(200) NULL,
   detail             LONGTEXT     NULL,
   record_key         LONGBLOB     NULL,
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS turnpike.dead_letters (
   record_timestamp   DATETIME(3)  NULL,
   failed_at          DATETIME(3)  NOT NULL,
   attempt            INT          NOT NULL,
-  dlq_topic          VARCHAR(249) CHARACTER SET ascii NOT NULL,
+  dlq_topic          VARCHAR(249) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   dlq_partition      INT          NOT NULL,
   dlq_offset         BIGINT       NOT NULL,
   UNIQUE KEY coordinates (topic, partition_number, record_offset, connector),
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS traffic_db.toll_passages (
   toll_plaza_id  SMALLINT      NOT NULL,
   lane           TINYINT       NOT NULL,
   amount         DECIMAL(10,2) NOT NULL,
-  currency       CHAR(3)       CHARACTER SET ascii NOT NULL,
+  currency       CHAR(3)       CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   occurred_at    DATETIME(3)   NOT NULL,
   UNIQUE KEY event_id (event_id)
 );

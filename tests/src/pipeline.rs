@@ -232,6 +232,17 @@ impl Pipeline {
         rows
     }
 
+    /// Asserts that the table without a key holds the same passages as the one with a key, each as often.
+    pub fn assert_tables_agree(&self, rows: u64) {
+        assert_eq!(self.count("SELECT COUNT(*) FROM tolldata.livetolldata"), rows);
+        let differing = self.count(
+            "SELECT COUNT(*) FROM (
+                SELECT CAST(occurred_at AS DATETIME) AS t, transponder_id AS v, vehicle_type AS y, toll_plaza_id AS p
+                FROM traffic_db.toll_passages EXCEPT ALL SELECT * FROM tolldata.livetolldata) AS difference",
+        );
+        assert_eq!(differing, 0, "the two tables tell different passages");
+    }
+
     /// Asserts that the table holds exactly the passages without a fault, each once and every column right.
     pub fn assert_rows(&self, expected: &Expected) {
         let (stored, expected) = (self.rows(), expected.rows());

@@ -19,9 +19,36 @@ pub struct Connection {
         value_name = "HOST:PORT,..."
     )]
     pub kafka_bootstrap_servers: String,
-    /// A librdkafka property, such as security.protocol=SASL_SSL; may be repeated.
-    #[arg(long, env = "TURNPIKE_KAFKA_PROPERTIES", value_name = "KEY=VALUE", value_delimiter = ',')]
-    pub kafka_property: Vec<Property>,
+    /// Further librdkafka properties, such as security.protocol=SASL_SSL,sasl.username=turnpike; may be repeated.
+    #[arg(long, env = "TURNPIKE_KAFKA_PROPERTIES", value_name = "KEY=VALUE,...")]
+    pub kafka_property: Vec<Properties>,
+}
+
+/// Properties in one text, with commas between them; a comma that no `key=` follows belongs to the value before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Properties(pub Vec<Property>);
+
+impl fmt::Display for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join(","))
+    }
+}
+
+impl FromStr for Properties {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut properties: Vec<Property> = Vec::new();
+        for part in text.split(',') {
+            match (part.parse(), properties.last_mut()) {
+                (Ok(property), _) => properties.push(property),
+                (Err(_), Some(last)) => last.value = format!("{},{part}", last.value),
+                (Err(reason), None) => return Err(reason),
+            }
+        }
+        Ok(Self(properties))
+    }
 }
 
 /// One `key=value` property of the client; its value is not printed if the key speaks of a secret.
@@ -88,8 +115,6 @@ const SESSION_TIMEOUT_MS: &str = "10000";
 const PRODUCER_QUEUE_KIB: &str = "16384";
 /// Records waiting in a producer for the broker.
 const PRODUCER_QUEUE_RECORDS: &str = "100000";
-/// After this long the broker aborts the transaction of a producer that has vanished; until then readers wait.
-const TRANSACTION_TIMEOUT_MS: &str = "20000";
 
 impl Connection {
     /// A consumer of a group.
@@ -133,7 +158,7 @@ impl Connection {
         let mut config = self.producer_config(transactional_id);
         config
             .set("transactional.id", transactional_id)
-            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+            .set("transaction.timeout.ms", TransactionalProducer::TIMEOUT.as_millis().to_string())
             // A transaction waits for its last batch to linger out before it can commit.
             .set("linger.ms", "1");
         self.override_with(&mut config, &[]);
@@ -182,14 +207,16 @@ impl Connection {
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
             .set("batch.size", "262144")
-            .set("message.max.bytes", "2000000")
+            // What a topic takes is the broker's decision, and is told by the broker.
+            .set("message.max.bytes", "100000000")
             .set("queue.buffering.max.kbytes", PRODUCER_QUEUE_KIB)
             .set("queue.buffering.max.messages", PRODUCER_QUEUE_RECORDS);
         config
     }
 
     fn override_with(&self, config: &mut ClientConfig, properties: &[Property]) {
-        for property in self.kafka_property.iter().chain(properties) {
+        let given = self.kafka_property.iter().flat_map(|Properties(given)| given);
+        for property in given.chain(properties) {
             config.set(&property.key, &property.value);
         }
     }
@@ -197,7 +224,16 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::Property;
+    use super::{Properties, Property};
+
+    /// Several properties in one text, one of them with commas in its value.
+    #[test]
+    fn a_comma_may_belong_to_a_value() {
+        let Properties(all) = "debug=eos,topic,client.id=a".parse().expect("parses");
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["debug=eos,topic", "client.id=a"]);
+        assert!("eos,debug=all".parse::<Properties>().is_err());
+    }
 
     /// Properties parse at the first `=`, and a password is never printed.
     #[test]

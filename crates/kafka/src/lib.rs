@@ -17,7 +17,7 @@ mod record;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, Partition, Topic, TopicOutcome};
-pub use connection::{Connection, ConsumerSettings, Property};
+pub use connection::{Connection, ConsumerSettings, Properties, Property};
 pub use consumer::{BatchLimits, Committed, Consumer, Position, Rebalance, TopicPartition};
 pub use error::{Class, Error};
 pub use producer::Producer;

@@ -12,7 +12,7 @@ use rdkafka::{
 use crate::{Class, Consumer, Error, Outgoing, Producer, TopicPartition};
 
 /// How long one attempt at a step may take; then whoever waits is asked whether to go on.
-const STEP_TIMEOUT: Duration = Duration::from_secs(3);
+const STEP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends batches of records in transactions together with the offsets that they come from.
 #[derive(Debug)]
@@ -21,6 +21,9 @@ pub struct TransactionalProducer {
 }
 
 impl TransactionalProducer {
+    /// After this long the broker gives up a transaction whose producer has vanished; until then readers wait for it.
+    pub const TIMEOUT: Duration = Duration::from_secs(20);
+
     pub(crate) fn new(producer: Producer) -> Self {
         Self { producer }
     }

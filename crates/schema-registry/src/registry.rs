@@ -28,7 +28,8 @@ pub struct Options {
         long,
         env = "TURNPIKE_SCHEMA_REGISTRY_URL",
         default_value = "http://localhost:8081",
-        value_name = "URL"
+        value_name = "URL",
+        value_parser = without_password
     )]
     pub schema_registry_url: String,
     /// User for basic authentication.
@@ -37,6 +38,18 @@ pub struct Options {
     /// Password for basic authentication.
     #[arg(long, env = "TURNPIKE_SCHEMA_REGISTRY_PASSWORD", value_name = "SECRET")]
     pub schema_registry_password: Option<Secret>,
+}
+
+/// What a service shows of its configuration must not hold a password.
+fn without_password(url: &str) -> Result<String, String> {
+    let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
+    match authority {
+        None => Err("an address such as http://localhost:8081".to_owned()),
+        Some(authority) if authority.contains('@') => {
+            Err("an address without user and password, which have flags of their own".to_owned())
+        }
+        Some(_) => Ok(url.to_owned()),
+    }
 }
 
 /// A schema as the registry holds it.

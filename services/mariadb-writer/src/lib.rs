@@ -106,7 +106,7 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
 
 /// What the service shows of its configuration must not hold a password.
 fn without_password(url: &str) -> Result<String, String> {
-    if url.contains("password=") {
+    if url.to_lowercase().contains("password=") {
         return Err("a URL without a password, which has a flag of its own (--mariadb-password)".to_owned());
     }
     Ok(url.to_owned())

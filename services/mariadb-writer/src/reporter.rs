@@ -48,7 +48,7 @@ impl Reporter {
         loop {
             let Err(error) = self.producer.drain(LOOK_AGAIN) else { return Ok(()) };
             if self.producer.in_flight() == 0 {
-                // It was refused, not delayed.
+                // It was refused, not delayed. (If the last answer came just now, all are sent twice, which the table does not mind.)
                 batch.reported.clear();
                 return Err(error);
             }

@@ -269,8 +269,10 @@ impl Store {
         for index in 0..batch.parts.len() {
             insert_part(session, batch, index, &mut rejected).await?;
         }
-        self.set_aside(batch, &rejected)?;
+        // Before anything leaves this transaction it must be known that the records are still ours: a writer that was
+        // replaced finds its own successor's rows in the way, which are no reason for a dead letter.
         self.advance(session, batch, &rejected).await?;
+        self.set_aside(batch, &rejected)?;
         match session.commit().await {
             Ok(()) => {}
             // The server says that it has not committed; without an answer nobody knows until the ledger is read.
@@ -284,7 +286,7 @@ impl Store {
         self.finish(batch, &rejected, started).await
     }
 
-    /// Dead letters are acknowledged before the ledger moves past their records. After a crash in between there may be two
+    /// Dead letters are acknowledged before the move of the ledger is committed. After a crash in between there may be two
     /// with the same coordinates; never none.
     fn set_aside(&self, batch: &mut Batch<'_>, rejected: &[(u32, Rejection)]) -> Result<(), Trouble> {
         let Some((index, first)) = rejected.first() else { return Ok(()) };

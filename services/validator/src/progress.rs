@@ -89,11 +89,6 @@ impl Progress {
         self.places.retain(|at, _| !partitions.contains(at));
     }
 
-    /// Whether the partition is ours.
-    pub fn owns(&self, topic: &str, partition: i32) -> bool {
-        self.places.keys().any(|at| at.partition == partition && *at.topic == *topic)
-    }
-
     /// The partitions that are ours.
     pub fn partitions(&self) -> Vec<TopicPartition> {
         self.places.keys().cloned().collect()
@@ -162,6 +157,6 @@ mod tests {
         assert_eq!(Counts::from_metadata("somebody else's"), Counts::default());
 
         progress.give_up(&[toll(0)]);
-        assert!(!progress.owns("toll", 0) && progress.owns("toll", 1));
+        assert_eq!(progress.partitions(), [toll(1)]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
+use clap::value_parser;
 use kafka::Connection;
 use serde::Serialize;
 
@@ -26,13 +27,16 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_GROUP_ID", default_value = "turnpike-validator", value_name = "NAME")]
     pub group_id: String,
     /// Records in a transaction at most.
-    #[arg(long, env = "TURNPIKE_BATCH_ROWS_MAX", default_value_t = 5_000, value_name = "RECORDS")]
-    pub batch_rows_max: usize,
+    #[arg(long, env = "TURNPIKE_BATCH_ROWS_MAX", default_value_t = 5_000, value_name = "RECORDS",
+        value_parser = value_parser!(u32).range(1..=100_000))]
+    pub batch_rows_max: u32,
     /// Bytes of records in a transaction at most.
-    #[arg(long, env = "TURNPIKE_BATCH_BYTES_MAX", default_value_t = 4 << 20, value_name = "BYTES")]
-    pub batch_bytes_max: usize,
+    #[arg(long, env = "TURNPIKE_BATCH_BYTES_MAX", default_value_t = 4 << 20, value_name = "BYTES",
+        value_parser = value_parser!(u32).range(1..=1 << 30))]
+    pub batch_bytes_max: u32,
     /// How long a transaction waits for more records after its first, in milliseconds.
-    #[arg(long, env = "TURNPIKE_BATCH_LINGER_MS", default_value_t = 5, value_name = "MS")]
+    #[arg(long, env = "TURNPIKE_BATCH_LINGER_MS", default_value_t = 5, value_name = "MS",
+        value_parser = value_parser!(u64).range(0..=10_000))]
     pub batch_linger_ms: u64,
     /// Where Kafka is.
     #[command(flatten)]

@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use contract::{Contract, Judge};
 use events::Shape;
+use kafka::Topic;
 use service::Error;
 
 use crate::settings::StreamPath;
@@ -46,6 +47,23 @@ impl Stream {
     /// All topics of the stream.
     pub fn topics(&self) -> [String; 3] {
         [self.raw.to_string(), self.valid.clone(), self.dlq.clone()]
+    }
+
+    /// What is wrong with the stream's topics, if anything is: one is missing, or has another number of partitions.
+    pub fn trouble_with(&self, known: &[Topic]) -> Option<String> {
+        let mut counts = Vec::new();
+        for name in self.topics() {
+            let Some(topic) = known.iter().find(|topic| topic.name == name) else {
+                return Some(format!("topic {name} does not exist; create it: turnpike topics create"));
+            };
+            counts.push((name, topic.partitions.len()));
+        }
+        let (raw, wanted) = &counts[0];
+        let odd = counts.iter().find(|(_, count)| count != wanted)?;
+        Some(format!(
+            "topic {} has {} partitions and {raw} has {wanted}: a record keeps its partition number, so they must be equal",
+            odd.0, odd.1
+        ))
     }
 
     /// Binds the contract to the schema that a record was written with; `None` if the schema lacks what a rule needs.

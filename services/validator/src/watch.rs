@@ -12,7 +12,7 @@ use service::{Context, Error, Health, Stop, clock};
 use telemetry::{Metrics, names};
 use tokio::runtime::Handle;
 
-use crate::Settings;
+use crate::{Settings, worker::refused};
 
 /// How often the cluster is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -60,7 +60,7 @@ impl Watch {
     pub(crate) fn new(context: &Context<Settings>, watched: Arc<Watched>) -> Result<Self, Error> {
         Ok(Self {
             watched,
-            admin: context.config.kafka.admin().map_err(Error::failed)?,
+            admin: context.config.kafka.admin().map_err(refused)?,
             group_id: context.config.group_id.clone(),
             stop: context.stop.clone(),
             health: context.health.clone(),

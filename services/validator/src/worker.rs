@@ -62,10 +62,35 @@ struct Run<'c> {
 
 /// Why a session with the cluster has ended before its time.
 enum Ended {
-    /// The cluster has forgotten or replaced this instance; a new session may do better.
+    /// The cluster says that another instance has this one's place.
     Fenced(String),
+    /// The session has come to a standstill; a new one will do better.
+    Stalled(String),
     /// Nothing will do better.
     Failed(Error),
+}
+
+/// How long a step of a transaction is tried: not on a stop, and not when the broker has given the transaction up by then.
+struct Patience {
+    stop: Stop,
+    health: Health,
+    since: Option<Instant>,
+}
+
+impl Patience {
+    fn new(worker: &Worker) -> Self {
+        Self { stop: worker.stop.clone(), health: worker.health.clone(), since: None }
+    }
+
+    fn keep_trying(&mut self, error: &kafka::Error) -> bool {
+        self.health.set(TRANSACTIONS, Err(error.to_string()));
+        let since = *self.since.get_or_insert_with(clock::instant);
+        !self.stop.is_stopping() && since.elapsed() < TransactionalProducer::TIMEOUT
+    }
+
+    fn is_tried(&self) -> bool {
+        self.since.is_some()
+    }
 }
 
 impl From<Error> for Ended {
@@ -78,7 +103,7 @@ impl From<kafka::Error> for Ended {
     fn from(error: kafka::Error) -> Self {
         match error.class() {
             Class::Fenced => Self::Fenced(error.to_string()),
-            _ => Self::Failed(Error::failed(error)),
+            _ => Self::Failed(refused(error)),
         }
     }
 }
@@ -108,8 +133,8 @@ impl Worker {
             },
             transactional_id: id,
             limits: BatchLimits {
-                rows_max: settings.batch_rows_max,
-                bytes_max: settings.batch_bytes_max,
+                rows_max: settings.batch_rows_max as usize,
+                bytes_max: settings.batch_bytes_max as usize,
                 wait: POLL_WAIT,
                 linger: Duration::from_millis(settings.batch_linger_ms),
             },
@@ -138,6 +163,13 @@ impl Worker {
                     }
                     tracing::warn!(reason, "shut out by the cluster; starting over with a new session");
                 }
+                Err(Ended::Stalled(reason)) => {
+                    tracing::warn!(
+                        reason,
+                        "no way forward for this transaction; starting over with a new session"
+                    );
+                    self.pause();
+                }
             }
         }
     }
@@ -155,8 +187,11 @@ impl Worker {
                 Err(error) if error.class() == Class::Infrastructure => self.watched.failed(&error),
                 polled => polled?,
             }
-            if self.follow_group(&mut run)? {
-                batch.retain(|record| run.progress.owns(record.topic(), record.partition()));
+            let gone = self.follow_group(&mut run)?;
+            if !gone.is_empty() {
+                batch.retain(|record| {
+                    !gone.iter().any(|at| at.partition == record.partition() && *at.topic == *record.topic())
+                });
             }
             self.follow_control(&mut run)?;
             if !batch.is_empty() && !run.paused {
@@ -174,20 +209,19 @@ impl Worker {
         for (record, verdict) in batch.iter().zip(&verdicts) {
             tally.add(record.topic(), record.partition(), record.offset(), verdict.is_none());
         }
-        let mut is_repeated = false;
+        let mut patience = Patience::new(self);
         let moved = self.forward(run, batch, &verdicts).and_then(|()| {
-            run.producer.commit(run.consumer, &run.progress.offsets(&tally), |error| {
-                is_repeated = true;
-                self.keep_trying(error)
-            })
+            run.producer
+                .commit(run.consumer, &run.progress.offsets(&tally), |error| patience.keep_trying(error))
         });
+        let is_tried = patience.is_tried();
         if let Err(error) = moved {
-            return self.recover(run, error);
+            return self.recover(run, error, is_tried);
         }
         run.progress.advance(&tally);
         self.watched.at(run.progress.next_offsets());
         self.count(batch, &verdicts);
-        if is_repeated {
+        if is_tried {
             self.health.set(TRANSACTIONS, Ok(()));
             // A first request to commit may still be on its way; a new epoch shuts it out of the next transaction.
             run.producer = self.take_transactional_id()?;
@@ -235,27 +269,36 @@ impl Worker {
         Ok(())
     }
 
-    /// Back to the last commit: abort, then read again from there.
-    fn recover(&self, run: &Run<'_>, error: kafka::Error) -> Result<(), Ended> {
+    /// Back to the last commit: abort, then read again from there. On a stop the abort is left to the broker.
+    fn recover(&self, run: &mut Run<'_>, error: kafka::Error, is_tried: bool) -> Result<(), Ended> {
+        if self.stop.is_stopping() {
+            return Err(Error::Stopped.into());
+        }
         if error.class() == Class::Fenced {
             return Err(error.into());
         }
         tracing::warn!(%error, "a transaction is given up and its records are read again");
-        if let Err(error) = run.producer.abort(|error| self.keep_trying(error)) {
-            return Err(if self.stop.is_stopping() {
-                Error::Stopped.into()
-            } else {
-                Ended::Fenced(error.to_string())
-            });
+        let mut patience = Patience::new(self);
+        if let Err(error) = run.producer.abort(|error| patience.keep_trying(error)) {
+            return Err(Ended::Stalled(error.to_string()));
         }
+        let is_tried = is_tried || patience.is_tried();
         self.health.set(TRANSACTIONS, Ok(()));
         if error.class() == Class::Data {
             let hint = "a topic takes smaller records than the one before it; raise its max.message.bytes";
             return Err(Error::failed(format!("{error}; {hint}")).into());
         }
-        Handle::current()
-            .block_on(async { tokio::time::timeout(RECOVERY_PAUSE, self.stop.requested()).await.ok() });
+        if is_tried {
+            run.producer = self.take_transactional_id()?;
+        }
+        self.pause();
         Ok(run.consumer.seek(&run.progress.positions())?)
+    }
+
+    /// Waits a little before work is done again that has failed; not when told to stop.
+    fn pause(&self) {
+        let pause = async { tokio::time::timeout(RECOVERY_PAUSE, self.stop.requested()).await.is_ok() };
+        Handle::current().block_on(pause);
     }
 
     /// Takes the transactional id, which aborts what an earlier holder left open.
@@ -266,43 +309,40 @@ impl Worker {
         })
     }
 
-    /// Waits until every topic is there, naming the first that is not.
+    /// Waits until every topic is there as it must be, naming the first that is not.
     fn await_topics(&self) -> Result<(), Error> {
-        let admin = self.kafka.admin().map_err(Error::failed)?;
+        let admin = self.kafka.admin().map_err(refused)?;
         self.wait("kafka topics", || {
             let known = admin.topics().map_err(attempt)?;
-            let mut wanted = self.streams.iter().flat_map(|(stream, _)| stream.topics());
-            match wanted.find(|name| known.iter().all(|topic| topic.name != *name)) {
-                Some(name) => Err(Attempt::Retry(
-                    format!("topic {name} does not exist; create it: turnpike topics create").into(),
-                )),
-                None => Ok(()),
-            }
+            let trouble = self.streams.iter().find_map(|(stream, _)| stream.trouble_with(&known));
+            trouble.map_or(Ok(()), |trouble| Err(Attempt::Retry(trouble.into())))
         })
     }
 
-    /// Partitions that come start where their last owner committed; those that go are forgotten. Says if any did.
-    fn follow_group(&self, run: &mut Run<'_>) -> Result<bool, Ended> {
-        let changes = run.consumer.rebalances();
-        let any = !changes.is_empty();
-        for change in changes {
+    /// Partitions that come start where their last owner committed. Gives those that went: what is in hand of them is
+    /// not ours any more, even if they have come back since.
+    fn follow_group(&self, run: &mut Run<'_>) -> Result<Vec<TopicPartition>, Ended> {
+        let mut gone = Vec::new();
+        for change in run.consumer.rebalances() {
             match change {
                 Rebalance::Assigned(partitions) => {
                     let committed =
                         self.wait("kafka", || run.consumer.committed(&partitions).map_err(attempt))?;
                     run.consumer.start(&run.progress.take(&committed))?;
-                    // Partitions are paused one by one: those that come while paused must join the others.
+                    // The client keeps a pause beyond a change of owner, and those that come must join a pause.
+                    run.consumer.resume(&run.progress.partitions())?;
                     run.paused = false;
                     tracing::info!(partitions = list(&partitions), "partitions assigned");
                 }
                 Rebalance::Revoked(partitions) => {
                     run.progress.give_up(&partitions);
                     tracing::info!(partitions = list(&partitions), "partitions revoked");
+                    gone.extend(partitions);
                 }
             }
             self.watched.at(run.progress.next_offsets());
         }
-        Ok(any)
+        Ok(gone)
     }
 
     /// Pauses and resumes as the control plane says; what was fetched meanwhile is read again.
@@ -319,11 +359,6 @@ impl Worker {
             run.consumer.resume(&partitions)?;
         }
         Ok(())
-    }
-
-    fn keep_trying(&self, error: &kafka::Error) -> bool {
-        self.health.set(TRANSACTIONS, Err(error.to_string()));
-        !self.stop.is_stopping()
     }
 
     fn wait<T>(&self, dependency: &str, step: impl Fn() -> Result<T, Attempt>) -> Result<T, Error> {
@@ -357,9 +392,21 @@ impl Worker {
     }
 }
 
+/// An error that only somebody's change of a setting or a right can mend.
+pub(crate) fn refused(error: kafka::Error) -> Error {
+    match error.class() {
+        Class::Config => Error::config(
+            "--kafka-bootstrap-servers, --kafka-property",
+            error.to_string(),
+            "properties that librdkafka knows, and rights that the cluster gives",
+        ),
+        _ => Error::failed(error),
+    }
+}
+
 fn attempt(error: kafka::Error) -> Attempt {
     match error.class() {
-        Class::Config | Class::Data => Attempt::GiveUp(Error::failed(error)),
+        Class::Config | Class::Data => Attempt::GiveUp(refused(error)),
         Class::Infrastructure | Class::Abortable | Class::Fenced => Attempt::Retry(error.into()),
     }
 }

@@ -17,7 +17,7 @@ fn assert_all_arrived(pipeline: &Pipeline, generator: &Process, run: &Run) {
     pipeline.assert_rows(&expected);
     assert_eq!(read_topic(&pipeline.kafka(), "toll.valid").len() as u64, COUNT);
     assert_eq!(read_topic(&pipeline.kafka(), "toll.dlq"), [], "an outage made dead letters");
-    assert_eq!(pipeline.count("SELECT COUNT(*) FROM tolldata.livetolldata"), COUNT);
+    pipeline.assert_tables_agree(COUNT);
 }
 
 /// How many lines of a service's log hold a text.
