@@ -2,7 +2,7 @@
 
 use std::{fs::File, process::Command, time::Duration};
 
-use local_stack::User;
+use local_stack::{Signal, User};
 use system_tests::{Pipeline, Run, executable, root};
 
 /// What a finished command said.
@@ -95,14 +95,18 @@ fn tail_shows_records_and_reasons() {
     assert_eq!(letters.text.lines().count() as u64, expected.sent.len() as u64 - expected.good());
 }
 
-/// The demo starts everything, stores rows, balances, and leaves with 0; what it printed says so.
+/// The demo starts everything, stores rows and, told to stop, drains, balances and leaves with 0; what it printed says so.
 #[test]
-fn the_demo_runs_and_balances() {
+fn the_demo_balances_when_told_to_stop() {
     let alone = Pipeline::without_topics();
     let log = alone.stack.folder().path().join("demo.txt");
     let mut demo = Command::new(executable("turnpike"));
-    demo.args(["demo", "--seconds", "8", "--rate", "500", "--malformed", "2%"]).current_dir(root());
+    demo.args(["demo", "--rate", "500", "--malformed", "2%"]).current_dir(root());
     let process = local_stack::Process::spawn("demo", &demo, &log).expect("the demo starts");
+    let stored =
+        |line: &str| (line.starts_with("8 s") && line.contains("stored by toll-passages")).then_some(());
+    process.wait_for_line(Duration::from_mins(1), stored).expect("the demo stores rows");
+    process.kill(Signal::TERM);
     let status = process.wait(Duration::from_mins(2)).expect("the demo ends");
     let said = std::io::read_to_string(File::open(&log).expect("its output")).expect("text");
     assert!(status.success(), "{said}");

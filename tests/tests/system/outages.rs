@@ -107,3 +107,18 @@ fn a_frozen_database_is_noticed() {
     assert_all_arrived(&pipeline, &generator, &run);
     consumers.iter().for_each(assert_drains);
 }
+
+/// The broker freezes for longer than a transaction may last: what was open is given up by both sides and done again.
+#[test]
+fn a_frozen_broker_is_survived() {
+    let pipeline = Pipeline::start();
+    let consumers = pipeline.spawn_consumers();
+    let run = run();
+    let generator = pipeline.spawn_generator(&run);
+    eventually("rows are stored", || (pipeline.read_count("toll-passages") > 2_000).then_some(()));
+    pipeline.stack.kafka.signal(Signal::STOP);
+    outage_lasts(Duration::from_secs(25));
+    pipeline.stack.kafka.signal(Signal::CONT);
+    assert_all_arrived(&pipeline, &generator, &run);
+    consumers.iter().for_each(assert_drains);
+}
