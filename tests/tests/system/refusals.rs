@@ -50,9 +50,9 @@ fn the_writer_refuses_what_cannot_work() {
     pipeline.sql("ALTER TABLE traffic_db.toll_passages ADD COLUMN lane TINYINT NOT NULL");
 
     let bad_value = writer_with(&pipeline, "value", |json| {
-        json.replace("\"config\": {", "\"config\": {\n\"tasks.max\": \"many\",")
+        json.replace("\"config\": {", "\"config\": {\n\"batch.size\": \"many\",")
     });
-    assert_refused(&bad_value, &["toll-passages.json", "tasks.max", "many"]);
+    assert_refused(&bad_value, &["toll-passages.json", "batch.size", "many"]);
 
     let broken = writer_with(&pipeline, "json", |json| json.replacen('"', "", 1));
     assert_refused(&broken, &["toll-passages.json", "line 2", "column"]);
