@@ -173,11 +173,6 @@ impl Contract {
         &self.version
     }
 
-    /// The rules in order.
-    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(|(rule, _)| rule)
-    }
-
     /// Compiles the rules for records of one schema.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::Reason;
 
 /// Prefixes of the headers that a dead letter carries beside the record's own.
-pub const PREFIXES: [&str; 2] = ["__connect.errors.", "turnpike."];
+const PREFIXES: [&str; 2] = ["__connect.errors.", "turnpike."];
 
 /// Whether a header belongs to a dead letter's [`Context`], so that a new one replaces it.
 pub fn is_own_header(name: &str) -> bool {

@@ -8,5 +8,5 @@
 mod context;
 mod reason;
 
-pub use context::{Context, HeaderError, PREFIXES, Stage, is_own_header};
+pub use context::{Context, HeaderError, Stage, is_own_header};
 pub use reason::{Reason, UnknownReason};

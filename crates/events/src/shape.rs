@@ -22,13 +22,6 @@ pub struct Field {
     pub logical: Option<Logical>,
 }
 
-impl Field {
-    /// Whether the field may be null.
-    pub fn is_nullable(&self) -> bool {
-        self.null_branch.is_some()
-    }
-}
-
 /// A primitive type on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are Avro's own")]

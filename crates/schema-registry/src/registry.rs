@@ -132,11 +132,6 @@ impl Registry {
         }
     }
 
-    /// The schema's text.
-    pub async fn schema(&self, id: SchemaId) -> Result<String, Error> {
-        self.fetch(id).await.map(|found| found.schema)
-    }
-
     /// The compiled schema; asked for once. That an id is unknown is remembered for some seconds.
     pub async fn shape(&self, id: SchemaId) -> Result<Arc<Shape>, Error> {
         if let Some(answer) = self.remembered(id) {

@@ -56,11 +56,6 @@ impl Histogram {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Records one duration in milliseconds.
-    pub fn record_ms(&self, duration_ms: u64) {
-        self.record(duration_ms);
-    }
-
     /// Records one value in the unit of the metric.
     pub fn record(&self, value: u64) {
         self.record_all([value]);
@@ -127,7 +122,7 @@ mod tests {
         assert!((980..=1_000).contains(&window.p99), "p99 is {}", window.p99);
         assert!((1_000..=1_010).contains(&window.max), "max is {}", window.max);
 
-        histogram.record_ms(u64::MAX);
+        histogram.record(u64::MAX);
         assert!(histogram.window().max >= VALUE_MAX);
     }
 

@@ -45,7 +45,7 @@ impl Meters {
         let rows = (batch.records.len() - rejected.len()) as u64;
         self.rows.add(rows);
         self.batch_rows.record(rows);
-        self.flush_ms.record_ms(took.as_millis() as u64);
+        self.flush_ms.record(took.as_millis() as u64);
         let now_ms = clock::now_ms();
         let ages =
             batch.records.iter().map(|record| u64::try_from(now_ms - record.timestamp_ms()).unwrap_or(0));
