@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// What is wrong with an expression, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: {what}")]
 pub struct Mistake {
     /// Column in the expression, from 1.
     pub column: usize,
@@ -41,16 +42,17 @@ enum Type {
 }
 
 impl Type {
+    /// The type with its article, for sentences.
     fn name(self) -> &'static str {
         match self {
-            Self::Null => "null",
-            Self::Bool => "bool",
-            Self::Int => "int",
-            Self::Double => "double",
-            Self::String => "string",
+            Self::Null => "a null",
+            Self::Bool => "a bool",
+            Self::Int => "an int",
+            Self::Double => "a double",
+            Self::String => "a string",
             Self::Bytes => "bytes",
-            Self::Time => "timestamp",
-            Self::Span => "duration",
+            Self::Time => "a timestamp",
+            Self::Span => "a duration",
         }
     }
 
@@ -64,9 +66,17 @@ type Typed = (Expr, Type);
 /// Parses an expression; names and types are checked when it is bound.
 pub(crate) fn parse(source: &str) -> Result<Program, Mistake> {
     Program::compile(source).map_err(|errors| match errors.errors.into_iter().next() {
-        Some(error) => Mistake { column: usize::try_from(error.pos.1).unwrap_or(1).max(1), what: error.msg },
+        Some(error) => Mistake { column: column(source, error.pos), what: error.msg },
         None => Mistake { column: 1, what: "the expression cannot be parsed".to_owned() },
     })
+}
+
+/// The parser's line and column, both from 1, as a column of the whole expression.
+fn column(source: &str, (line, column): (isize, isize)) -> usize {
+    let lines_before = usize::try_from(line - 1).unwrap_or(0);
+    let before: usize =
+        source.split_inclusive('\n').take(lines_before).map(|line| line.chars().count()).sum();
+    before + usize::try_from(column).unwrap_or(1).max(1)
 }
 
 /// Compiles a parsed expression for the records of `shape`.
@@ -75,7 +85,7 @@ pub(crate) fn bind(program: &Program, shape: &Shape) -> Result<Condition, Mistak
     let root = program.expression();
     let (expr, found) = binder.expr(root)?;
     if found != Type::Bool {
-        return Err(binder.mistake(root, format!("a rule is a condition, and this is a {}", found.name())));
+        return Err(binder.mistake(root, format!("a rule is a condition, and this is {}", found.name())));
     }
     Ok(Condition { expr, fields: binder.fields })
 }
@@ -181,7 +191,7 @@ impl Binder<'_> {
                 (expr, found @ (Type::Int | Type::Double | Type::Span)) => {
                     Ok((Expr::Negate(Box::new(expr)), found))
                 }
-                (_, found) => Err(self.mistake(at, format!("a {} has no negative", found.name()))),
+                (_, found) => Err(self.mistake(at, format!("{} has no negative", found.name()))),
             },
             (operators::CONDITIONAL, [condition, then, otherwise]) => {
                 self.choose(at, condition, then, otherwise)
@@ -189,7 +199,7 @@ impl Binder<'_> {
             (operators::IN, [needle, haystack]) => self.member(at, needle, haystack),
             ("size", [operand]) => match self.expr(operand)? {
                 (expr, Type::String | Type::Bytes) => Ok((Expr::Size(Box::new(expr)), Type::Int)),
-                (_, found) => Err(self.mistake(at, format!("a {} has no size", found.name()))),
+                (_, found) => Err(self.mistake(at, format!("{} has no size", found.name()))),
             },
             ("startsWith", [text, part]) => self.text(TextTest::StartsWith, text, part),
             ("endsWith", [text, part]) => self.text(TextTest::EndsWith, text, part),
@@ -225,7 +235,7 @@ impl Binder<'_> {
         match self.expr(at)? {
             (expr, found) if found == wanted => Ok(expr),
             (_, found) => {
-                Err(self.mistake(at, format!("expected a {}, found a {}", wanted.name(), found.name())))
+                Err(self.mistake(at, format!("expected {}, found {}", wanted.name(), found.name())))
             }
         }
     }
@@ -261,7 +271,7 @@ impl Binder<'_> {
         let condition = self.condition(condition)?;
         let ((then, found), (otherwise, other)) = (self.expr(then)?, self.expr(otherwise)?);
         if found != other {
-            let what = format!("the branches differ: a {} and a {}", found.name(), other.name());
+            let what = format!("the branches differ: {} and {}", found.name(), other.name());
             return Err(self.mistake(at, what));
         }
         Ok((Expr::Choose(Box::new([condition, then, otherwise])), found))
@@ -276,12 +286,12 @@ impl Binder<'_> {
         for element in &list.elements {
             let (straw, found) = self.expr(element)?;
             if found != wanted && !(found.is_number() && wanted.is_number()) {
-                let what = format!("a {} is never in a list of {}", wanted.name(), found.name());
+                let what = format!("{} is never in a list with {}", wanted.name(), found.name());
                 return Err(self.mistake(element, what));
             }
             straws.push(straw);
         }
-        Ok((Expr::In(Box::new(needle), straws), Type::Bool))
+        Ok((among(needle, wanted, straws), Type::Bool))
     }
 
     fn compare(
@@ -296,9 +306,7 @@ impl Binder<'_> {
             || (one.is_number() && other.is_number())
             || (equality && (one == Type::Null || other == Type::Null));
         if !fits || (one == Type::Null && !equality) {
-            return Err(
-                self.mistake(at, format!("a {} cannot be compared with a {}", one.name(), other.name()))
-            );
+            return Err(self.mistake(at, format!("{} cannot be compared with {}", one.name(), other.name())));
         }
         Ok((Expr::Compare(comparison, Box::new([left, right])), Type::Bool))
     }
@@ -322,12 +330,43 @@ impl Binder<'_> {
                 Type::Double
             }
             _ => {
-                let what = format!("no such arithmetic between a {} and a {}", one.name(), other.name());
+                let what = format!("no such arithmetic between {} and {}", one.name(), other.name());
                 return Err(self.mistake(at, what));
             }
         };
         Ok((Expr::Arithmetic(operator, Box::new([left, right])), found))
     }
+}
+
+/// `needle in straws`; literals of the needle's own type, the usual list, are kept as plain values.
+fn among(needle: Expr, found: Type, straws: Vec<Expr>) -> Expr {
+    let needle = Box::new(needle);
+    match found {
+        Type::Int => {
+            let ints = straws.iter().map(|straw| if let Expr::Int(int) = straw { Some(*int) } else { None });
+            if let Some(ints) = ints.collect() {
+                return Expr::InInts(needle, ints);
+            }
+        }
+        Type::Double => {
+            let doubles = straws
+                .iter()
+                .map(|straw| if let Expr::Double(double) = straw { Some(*double) } else { None });
+            if let Some(doubles) = doubles.collect() {
+                return Expr::InDoubles(needle, doubles);
+            }
+        }
+        Type::String => {
+            let strings = straws
+                .iter()
+                .map(|straw| if let Expr::String(text) = straw { Some(text.clone()) } else { None });
+            if let Some(strings) = strings.collect() {
+                return Expr::InStrings(needle, strings);
+            }
+        }
+        _ => {}
+    }
+    Expr::In(needle, straws)
 }
 
 fn constant(at: &IdedExpr) -> Option<&str> {
@@ -361,12 +400,13 @@ fn arithmetic(name: &str) -> Option<Arithmetic> {
 }
 
 /// A guess at what was meant, ready to be appended; empty if nothing is near.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let best = known.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate)).min();
-    match best {
-        Some((distance, candidate)) if distance <= 1 + name.len() / 4 => {
-            format!("; did you mean `{candidate}`?")
-        }
-        _ => String::new(),
-    }
+///
+/// Near is a slip of the fingers, or the beginning of a longer name.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    const BEGINNING_CHARS_MIN: usize = 3;
+    let slips_max = 1 + name.len() / 4;
+    let is_beginning = |candidate: &str| name.len() >= BEGINNING_CHARS_MIN && candidate.starts_with(name);
+    let guesses = known.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
+    let best = guesses.filter(|(slips, candidate)| *slips <= slips_max || is_beginning(candidate)).min();
+    best.map_or_else(String::new, |(_, candidate)| format!("; did you mean `{candidate}`?"))
 }

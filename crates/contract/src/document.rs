@@ -68,6 +68,8 @@ pub enum ContractError {
     Rule {
         /// The rule.
         rule: String,
+        /// Its expression.
+        expr: String,
         /// What is wrong with it.
         mistake: Mistake,
     },
@@ -157,8 +159,12 @@ impl FromStr for Contract {
                 Ok(code) => code,
                 Err(source) => return Err(ContractError::Code { rule: rule.name, source }),
             };
-            let program = compile::parse(&rule.expr)
-                .map_err(|mistake| ContractError::Rule { rule: rule.name.clone(), mistake })?;
+            let program = match compile::parse(&rule.expr) {
+                Ok(program) => program,
+                Err(mistake) => {
+                    return Err(ContractError::Rule { rule: rule.name, expr: rule.expr, mistake });
+                }
+            };
             let rule =
                 Rule { name: rule.name, doc: rule.doc, expr: rule.expr, on_failure: rule.on_failure, code };
             rules.push((rule, program));
@@ -178,10 +184,11 @@ impl Contract {
     /// # Errors
     /// The first rule that names a field which the schema lacks, or compares what cannot be compared.
     pub fn bind(&self, shape: &Shape) -> Result<Judge, ContractError> {
-        let bound = self.rules.iter().map(|(rule, program)| {
-            compile::bind(program, shape)
-                .map(|condition| (rule.clone(), condition))
-                .map_err(|mistake| ContractError::Rule { rule: rule.name.clone(), mistake })
+        let bound = self.rules.iter().map(|(rule, program)| match compile::bind(program, shape) {
+            Ok(condition) => Ok((rule.clone(), condition)),
+            Err(mistake) => {
+                Err(ContractError::Rule { rule: rule.name.clone(), expr: rule.expr.clone(), mistake })
+            }
         });
         Ok(Judge::new(bound.collect::<Result<_, _>>()?, shape))
     }

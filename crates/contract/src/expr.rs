@@ -82,6 +82,9 @@ pub(crate) enum Expr {
     Compare(Comparison, Box<[Expr; 2]>),
     Arithmetic(Arithmetic, Box<[Expr; 2]>),
     In(Box<Expr>, Vec<Expr>),
+    InInts(Box<Expr>, Vec<i64>),
+    InDoubles(Box<Expr>, Vec<f64>),
+    InStrings(Box<Expr>, Vec<String>),
     Size(Box<Expr>),
     Text(TextTest, Box<[Expr; 2]>),
     Matches(Box<Expr>, Regex),
@@ -94,75 +97,101 @@ pub(crate) struct Scope<'v> {
     pub(crate) now_micros: i64,
 }
 
+impl<'v> Scope<'v> {
+    /// The values of a record whose Kafka timestamp is `timestamp_ms`.
+    pub(crate) fn new(values: &'v [Value<'v>], timestamp_ms: i64) -> Self {
+        Self { values, now_micros: timestamp_ms.saturating_mul(1_000) }
+    }
+}
+
 impl Expr {
-    pub(crate) fn evaluate<'v>(&'v self, scope: Scope<'v>) -> Result<Term<'v>, Fault> {
+    /// Whether the condition is fulfilled.
+    ///
+    /// What can only be true or false is worked out here, and the rest by [`Self::evaluate`]: a rule is mostly logic
+    /// and comparisons, and a bare bool is much cheaper to hand on than a term.
+    pub(crate) fn truth(&self, scope: Scope<'_>) -> Result<bool, Fault> {
         Ok(match self {
-            Self::Null => Term::Null,
-            Self::Bool(value) => Term::Bool(*value),
-            Self::Int(value) => Term::Int(*value),
-            Self::Double(value) => Term::Double(*value),
-            Self::String(value) => Term::String(value),
-            Self::Time(micros) => Term::Time(*micros),
-            Self::Span(micros) => Term::Span(*micros),
-            Self::Now => Term::Time(scope.now_micros),
-            Self::Field { index, load } => load.term(&scope.values[*index])?,
-            Self::Has { index } => Term::Bool(scope.values[*index] != Value::Null),
-            Self::Not(operand) => Term::Bool(!operand.truth(scope)?),
-            Self::Negate(operand) => match operand.present(scope)? {
-                Term::Int(value) => Term::Int(value.checked_neg().ok_or(OVERFLOW)?),
-                Term::Double(value) => Term::Double(-value),
-                Term::Span(value) => Term::Span(value.checked_neg().ok_or(OVERFLOW)?),
-                _ => return Err(TYPES),
-            },
-            Self::And(operands) => Term::Bool(logic(operands, scope, false)?),
-            Self::Or(operands) => Term::Bool(logic(operands, scope, true)?),
-            Self::Choose(parts) => {
-                let [condition, then, otherwise] = &**parts;
-                return if condition.truth(scope)? { then } else { otherwise }.evaluate(scope);
-            }
-            Self::Compare(comparison, operands) => Term::Bool(compare(*comparison, operands, scope)?),
-            Self::Arithmetic(operator, operands) => {
-                let [left, right] = &**operands;
-                arithmetic(*operator, left.present(scope)?, right.present(scope)?)?
-            }
+            Self::Bool(value) => *value,
+            Self::Has { index } => scope.values[*index] != Value::Null,
+            Self::Not(operand) => !operand.truth(scope)?,
+            Self::And(operands) => logic(operands, scope, false)?,
+            Self::Or(operands) => logic(operands, scope, true)?,
+            Self::Compare(comparison, operands) => compare(*comparison, operands, scope)?,
             Self::In(needle, haystack) => {
                 let needle = needle.present(scope)?;
                 let mut found = false;
                 for straw in haystack {
                     found = found || equal(needle, straw.evaluate(scope)?);
                 }
-                Term::Bool(found)
+                found
+            }
+            Self::InInts(needle, haystack) => match needle.present(scope)? {
+                Term::Int(needle) => haystack.contains(&needle),
+                _ => return Err(TYPES),
+            },
+            Self::InDoubles(needle, haystack) => match needle.present(scope)? {
+                Term::Double(needle) => haystack.contains(&needle),
+                _ => return Err(TYPES),
+            },
+            Self::InStrings(needle, haystack) => match needle.present(scope)? {
+                Term::String(needle) => haystack.iter().any(|straw| straw == needle),
+                _ => return Err(TYPES),
+            },
+            Self::Text(test, operands) => text(*test, operands, scope)?,
+            Self::Matches(operand, pattern) => match operand.present(scope)? {
+                Term::String(text) => pattern.is_match(text),
+                _ => return Err(TYPES),
+            },
+            _ => match self.present(scope)? {
+                Term::Bool(value) => value,
+                _ => return Err(TYPES),
+            },
+        })
+    }
+
+    /// The value.
+    fn evaluate<'v>(&'v self, scope: Scope<'v>) -> Result<Term<'v>, Fault> {
+        Ok(match self {
+            Self::Field { index, load } => load.term(&scope.values[*index])?,
+            Self::Null => Term::Null,
+            Self::Int(value) => Term::Int(*value),
+            Self::Double(value) => Term::Double(*value),
+            Self::String(value) => Term::String(value),
+            Self::Time(micros) => Term::Time(*micros),
+            Self::Span(micros) => Term::Span(*micros),
+            Self::Now => Term::Time(scope.now_micros),
+            Self::Negate(operand) => match operand.present(scope)? {
+                Term::Int(value) => Term::Int(value.checked_neg().ok_or(OVERFLOW)?),
+                Term::Double(value) => Term::Double(-value),
+                Term::Span(value) => Term::Span(value.checked_neg().ok_or(OVERFLOW)?),
+                _ => return Err(TYPES),
+            },
+            Self::Choose(parts) => {
+                let [condition, then, otherwise] = &**parts;
+                return if condition.truth(scope)? { then } else { otherwise }.evaluate(scope);
+            }
+            Self::Arithmetic(operator, operands) => {
+                let [left, right] = &**operands;
+                arithmetic(*operator, left.present(scope)?, right.present(scope)?)?
             }
             Self::Size(operand) => match operand.present(scope)? {
                 Term::String(text) => Term::Int(text.chars().count() as i64),
                 Term::Bytes(bytes) => Term::Int(bytes.len() as i64),
                 _ => return Err(TYPES),
             },
-            Self::Text(kind, operands) => {
-                let [whole, part] = &**operands;
-                let (Term::String(whole), Term::String(part)) = (whole.present(scope)?, part.present(scope)?)
-                else {
-                    return Err(TYPES);
-                };
-                Term::Bool(match kind {
-                    TextTest::StartsWith => whole.starts_with(part),
-                    TextTest::EndsWith => whole.ends_with(part),
-                    TextTest::Contains => whole.contains(part),
-                })
-            }
-            Self::Matches(operand, pattern) => match operand.present(scope)? {
-                Term::String(text) => Term::Bool(pattern.is_match(text)),
-                _ => return Err(TYPES),
-            },
+            Self::Bool(_)
+            | Self::Has { .. }
+            | Self::Not(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Compare(..)
+            | Self::In(..)
+            | Self::InInts(..)
+            | Self::InDoubles(..)
+            | Self::InStrings(..)
+            | Self::Text(..)
+            | Self::Matches(..) => Term::Bool(self.truth(scope)?),
         })
-    }
-
-    /// The condition's value as truth.
-    pub(crate) fn truth(&self, scope: Scope<'_>) -> Result<bool, Fault> {
-        match self.present(scope)? {
-            Term::Bool(value) => Ok(value),
-            _ => Err(TYPES),
-        }
     }
 
     /// The value, where null is not one.
@@ -213,6 +242,19 @@ fn logic(operands: &[Expr; 2], scope: Scope<'_>, decisive: bool) -> Result<bool,
             _ => Err(fault),
         },
     }
+}
+
+fn text(test: TextTest, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, Fault> {
+    let (Term::String(whole), Term::String(part)) =
+        (operands[0].present(scope)?, operands[1].present(scope)?)
+    else {
+        return Err(TYPES);
+    };
+    Ok(match test {
+        TextTest::StartsWith => whole.starts_with(part),
+        TextTest::EndsWith => whole.ends_with(part),
+        TextTest::Contains => whole.contains(part),
+    })
 }
 
 fn compare(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, Fault> {

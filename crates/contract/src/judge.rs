@@ -37,6 +37,15 @@ pub enum Cause {
     Impossible(&'static str),
 }
 
+impl From<Fault> for Cause {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Null(field) => Self::Null(field),
+            Fault::Impossible(why) => Self::Impossible(why),
+        }
+    }
+}
+
 impl Judge {
     pub(crate) fn new(rules: Vec<(Rule, Condition)>, shape: &Shape) -> Self {
         Self { rules, fields: shape.fields().to_vec() }
@@ -47,16 +56,20 @@ impl Judge {
     /// `values` are the record's, in the order of the schema that the contract was bound to; `timestamp_ms` is the
     /// record's Kafka timestamp, which the rules know as `now`.
     pub fn judge(&self, values: &[Value<'_>], timestamp_ms: i64, failures: &mut Vec<Failure>) {
-        let scope = Scope { values, now_micros: timestamp_ms.saturating_mul(1_000) };
+        let scope = Scope::new(values, timestamp_ms);
         for (index, (_, condition)) in self.rules.iter().enumerate() {
             let cause = match condition.expr.truth(scope) {
                 Ok(true) => continue,
                 Ok(false) => Cause::False,
-                Err(Fault::Null(field)) => Cause::Null(field),
-                Err(Fault::Impossible(why)) => Cause::Impossible(why),
+                Err(fault) => fault.into(),
             };
             failures.push(Failure { rule: index, cause });
         }
+    }
+
+    /// The rules, in the contract's order.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|(rule, _)| rule)
     }
 
     /// The rule that failed.
@@ -67,6 +80,22 @@ impl Judge {
     /// The first failure by which the record is refused, if it is.
     pub fn refusal<'f>(&self, failures: &'f [Failure]) -> Option<&'f Failure> {
         failures.iter().find(|failure| self.rule(failure).on_failure == OnFailure::Refuse)
+    }
+
+    /// The failures by which the record is only flagged, as `CODE:rule_name` joined by commas; `None` if there are none.
+    pub fn flags(&self, failures: &[Failure]) -> Option<String> {
+        let mut flags: Option<String> = None;
+        let rules = failures.iter().map(|failure| self.rule(failure));
+        for rule in rules.filter(|rule| rule.on_failure == OnFailure::Flag) {
+            let flags = flags.get_or_insert_default();
+            if !flags.is_empty() {
+                flags.push(',');
+            }
+            flags.push_str(rule.code.code());
+            flags.push(':');
+            flags.push_str(&rule.name);
+        }
+        flags
     }
 
     /// One sentence about a failure, with the values that the rule saw: `lane_in_range: lane is 99`.

@@ -1,84 +1,11 @@
-//! The shipped contract, the mistakes that a contract can hold, and the rule language against its reference interpreter.
+//! The rule language: the mistakes that a rule can hold, what null means, and evaluation against the reference interpreter.
 
-use contract::{Cause, Contract, Failure, detail};
-use dead_letter::Reason;
-use events::{Shape, TollPassage, Value};
+use contract::{Cause, Contract, Failure, Filter};
+use events::{Shape, TollPassage, Value, WeatherReading};
 use proptest::prelude::*;
-
-const SHIPPED: &str = include_str!("../../../schemas/toll_passage.contract.json");
-const NOW_MS: i64 = 1_790_969_180_000;
 
 fn toll_shape() -> Shape {
     Shape::parse(TollPassage::SCHEMA).expect("the shipped schema compiles")
-}
-
-fn passage() -> TollPassage {
-    TollPassage {
-        event_id: uuid::Uuid::nil(),
-        vehicle_id: uuid::Uuid::nil(),
-        transponder_id: 9_820_660,
-        vehicle_type: "truck".into(),
-        toll_plaza_id: 4004,
-        lane: 3,
-        amount_cents: 1860,
-        currency: "EUR".into(),
-        occurred_at_ms: NOW_MS - 40,
-    }
-}
-
-/// The reasons for which the shipped contract refuses a passage, and the detail that the dead letter would carry.
-fn verdict(passage: &TollPassage) -> (Vec<Reason>, serde_json::Value) {
-    let shape = toll_shape();
-    let judge = SHIPPED.parse::<Contract>().expect("parses").bind(&shape).expect("binds");
-    let mut bytes = Vec::new();
-    passage.encode(&mut bytes);
-    let mut values = Vec::new();
-    shape.decode(&bytes, &mut values).expect("decodes");
-    let mut failures: Vec<Failure> = Vec::new();
-    judge.judge(&values, NOW_MS, &mut failures);
-    let reasons = failures.iter().map(|failure| judge.rule(failure).code).collect();
-    (reasons, detail(&judge, &failures, &values))
-}
-
-/// Something that spoils a passage.
-type Damage = fn(&mut TollPassage);
-
-/// Each way in which a passage can break the contract is found under its own code, and a good one passes.
-#[test]
-fn the_shipped_contract_tells_good_from_bad() {
-    assert_eq!(verdict(&passage()).0, []);
-    let cases: [(Damage, Reason); 13] = [
-        (|p| p.transponder_id = 5, Reason::OutOfRange),
-        (|p| p.transponder_id = 10_000_001, Reason::OutOfRange),
-        (|p| p.vehicle_type = "Car".into(), Reason::UnknownCategory),
-        (|p| p.toll_plaza_id = 9999, Reason::OutOfRange),
-        (|p| p.toll_plaza_id = 3999, Reason::OutOfRange),
-        (|p| p.lane = 0, Reason::OutOfRange),
-        (|p| p.lane = 13, Reason::OutOfRange),
-        (|p| p.amount_cents = 20_001, Reason::OutOfRange),
-        (|p| p.currency = "USD".into(), Reason::UnknownCategory),
-        (|p| p.occurred_at_ms = 0, Reason::ImplausibleTime),
-        (|p| p.occurred_at_ms = NOW_MS + 600_000, Reason::ImplausibleTime),
-        (|p| p.amount_cents = 499, Reason::Contradiction),
-        (|p| (p.vehicle_type, p.amount_cents) = ("motorcycle".into(), 2001), Reason::Contradiction),
-    ];
-    for (index, (damage, reason)) in cases.into_iter().enumerate() {
-        let mut damaged = passage();
-        damage(&mut damaged);
-        assert_eq!(verdict(&damaged).0, [reason], "case {index}");
-    }
-}
-
-/// All failed rules are listed, each with the values that it saw, in the form that people write.
-#[test]
-fn a_verdict_lists_every_reason_with_its_values() {
-    let mut damaged = passage();
-    (damaged.lane, damaged.amount_cents) = (99, -150);
-    let (reasons, detail) = verdict(&damaged);
-    assert_eq!(reasons, [Reason::OutOfRange, Reason::OutOfRange, Reason::Contradiction]);
-    assert_eq!(detail[0]["values"], serde_json::json!({"lane": 99}));
-    assert_eq!(detail[1]["values"], serde_json::json!({"amount": "-1.50"}));
-    assert_eq!(detail[2]["values"], serde_json::json!({"vehicle_type": "truck", "amount": "-1.50"}));
 }
 
 fn with_rule(expr: &str) -> String {
@@ -100,11 +27,14 @@ fn mistakes_are_located_and_explained() {
             "message.lanee == 1",
             "rule `r`, expr column 8: turnpike.TollPassage has no field `lanee`; did you mean `lane`?",
         ),
-        ("1 < message.vehicle_type", "column 3: a int cannot be compared with a string"),
-        ("message.lane + 1", "column 14: a rule is a condition, and this is a int"),
+        ("message.occurred > now", "has no field `occurred`; did you mean `occurred_at`?"),
+        ("message.xyz == 1", "turnpike.TollPassage has no field `xyz`"),
+        ("message.lane == 1 &&\n  message.lane >", "column 38"),
+        ("1 < message.vehicle_type", "column 3: an int cannot be compared with a string"),
+        ("message.lane + 1", "column 14: a rule is a condition, and this is an int"),
         ("mesage.lane == 1", "only fields of `message` can be named"),
         ("message.currency.startWith('E')", "did you mean `startsWith`?"),
-        ("message.vehicle_type in ['car', 1]", "column 33: a string is never in a list of int"),
+        ("message.vehicle_type in ['car', 1]", "column 33: a string is never in a list with an int"),
         ("message.occurred_at > now - duration('3 days')", "write duration('1h30m')"),
         ("message.currency.matches('(')", "bad pattern"),
         ("message.lane >", "column 15"),
@@ -118,6 +48,37 @@ fn mistakes_are_located_and_explained() {
         };
         assert!(error.contains(told), "`{expr}`: {error}");
     }
+}
+
+/// A filter is a condition by itself: syntax is checked alone, names and types with the schema, null is no answer.
+#[test]
+fn a_filter_tells_which_records_are_wanted() {
+    let shape = Shape::parse(WeatherReading::SCHEMA).expect("compiles");
+    let filter = Filter::parse("message.temperature_c > 30.0").expect("parses").bind(&shape).expect("binds");
+    let index = shape.index_of("temperature_c").expect("is there");
+    let mut values = vec![Value::Null; shape.fields().len()];
+    for (temperature_c, is_wanted) in [(30.0, false), (30.01, true)] {
+        values[index] = Value::Double(temperature_c);
+        assert_eq!(filter.matches(&values, 0), Ok(is_wanted), "{temperature_c}");
+    }
+    values[index] = Value::Null;
+    assert_eq!(filter.matches(&values, 0), Err(Cause::Null(index)));
+
+    let recent = Filter::parse("message.observed_at > now - duration('1h')").expect("parses");
+    let recent = recent.bind(&shape).expect("binds");
+    values[shape.index_of("observed_at").expect("is there")] = Value::Long(3_600_001);
+    assert_eq!(
+        (recent.matches(&values, 7_200_000), recent.matches(&values, 7_200_001)),
+        (Ok(true), Ok(false))
+    );
+
+    assert_eq!(Filter::parse("message.temperature_c >").expect_err("refused").column, 24);
+    let misspelt = Filter::parse("message.temprature_c > 30.0").expect("parses").bind(&shape);
+    let misspelt = misspelt.expect_err("refused").to_string();
+    assert!(
+        misspelt.starts_with("column 8: ") && misspelt.contains("did you mean `temperature_c`?"),
+        "{misspelt}"
+    );
 }
 
 /// A document that is no rule set says where; unknown codes and doubled names are refused.
@@ -172,6 +133,9 @@ fn conditions() -> impl Strategy<Value = String> {
         (number.clone(), comparison.clone(), number.clone()).prop_map(|(l, c, r)| format!("{l} {c} {r}")),
         (number, prop::collection::vec(-3..3_i64, 1..4)).prop_map(|(n, list)| format!("{n} in {list:?}")),
         (comparison, -3..3_i64).prop_map(|(c, n)| format!("message.x {c} {n}.5")),
+        (-3..3_i64).prop_map(|n| format!("message.x in [-1.5, {n}.5]")),
+        (-3..3_i64).prop_map(|n| format!("message.x in [{n}, 0.5]")),
+        "[abc]{0,2}".prop_map(|word| format!("message.s in ['ab', '{word}']")),
         prop_oneof![Just("startsWith"), Just("endsWith"), Just("contains"), Just("matches")]
             .prop_map(|f| format!("message.s.{f}('ab')")),
         (0..4_i64).prop_map(|n| format!("size(message.s) == {n}")),

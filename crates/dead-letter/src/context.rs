@@ -9,9 +9,19 @@ use crate::Reason;
 /// Prefixes of the headers that a dead letter carries beside the record's own.
 const PREFIXES: [&str; 2] = ["__connect.errors.", "turnpike."];
 
+/// Header of a good record with the rules that it fails and that only flag: `CODE:rule`, joined by commas.
+pub const FLAGS: &str = "turnpike.flags";
+/// Header of a record that came as text of a source pipeline: the dialect's name.
+pub const DIALECT: &str = "turnpike.dialect";
+
+/// Whether a header is a mark, [`FLAGS`] or [`DIALECT`]: what the validator found, and nobody else may claim.
+pub fn is_mark(name: &str) -> bool {
+    name == FLAGS || name == DIALECT
+}
+
 /// Whether a header belongs to a dead letter's [`Context`], so that a new one replaces it.
 pub fn is_own_header(name: &str) -> bool {
-    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !is_mark(name)
 }
 
 /// Where a record failed; Kafka Connect's stage names.

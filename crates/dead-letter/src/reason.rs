@@ -38,12 +38,20 @@ reasons! {
     TrailingBytes = "TRAILING_BYTES",
     /// The row is larger than the store takes in one piece.
     TooLarge = "TOO_LARGE",
+    /// A line of text has too few or too many fields.
+    WrongFieldCount = "WRONG_FIELD_COUNT",
+    /// A text cannot be read as what it should be: JSON, a number, a time.
+    Unparsable = "UNPARSABLE",
     /// The record has no value.
     NullValue = "NULL_VALUE",
     /// A number is outside the range that the contract allows.
     OutOfRange = "OUT_OF_RANGE",
     /// A category is not one of those that the contract lists.
     UnknownCategory = "UNKNOWN_CATEGORY",
+    /// A listed category, in other capitals.
+    WrongCase = "WRONG_CASE",
+    /// A number or word that stands for a missing value.
+    Sentinel = "SENTINEL",
     /// A field that the contract needs is absent or null.
     MissingField = "MISSING_FIELD",
     /// Two fields cannot both be true.

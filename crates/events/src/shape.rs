@@ -89,6 +89,12 @@ impl Shape {
         }
     }
 
+    /// The same record with other fields, as a transform leaves it.
+    #[must_use]
+    pub fn with_fields(&self, fields: Vec<Field>) -> Self {
+        Self { name: self.name.clone(), fields }
+    }
+
     /// The record's full name, such as `turnpike.TollPassage`.
     pub fn name(&self) -> &str {
         &self.name

@@ -1,9 +1,12 @@
 //! The codec against `apache-avro`, against golden bytes that must stay decodable, and against damaged input.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fs};
 
-use apache_avro::{Schema, reader::datum::GenericDatumReader, types::Value as Generic};
-use events::{Decimal, DecodeError, Shape, TollPassage, Value};
+use apache_avro::{
+    Schema, reader::datum::GenericDatumReader, schema_compatibility::SchemaCompatibility,
+    types::Value as Generic,
+};
+use events::{Decimal, DecodeError, Shape, TollPassage, TrafficEvent, Value, WeatherReading};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -11,19 +14,77 @@ fn example() -> TollPassage {
     TollPassage {
         event_id: Uuid::from_u128(0x0190_4a5c_7e00_7abc_8def_0123_4567_89ab),
         vehicle_id: Uuid::from_u128(0x6fa4_59ea_ee8a_5ca4_894e_db77_e160_355e),
-        transponder_id: 9_820_660,
+        transponder_id: Some(9_820_660),
         vehicle_type: Cow::Borrowed("truck"),
         toll_plaza_id: 4004,
-        lane: 3,
-        amount_cents: 1860,
-        currency: Cow::Borrowed("EUR"),
+        lane: Some(3),
+        amount_cents: Some(1860),
+        currency: Some(Cow::Borrowed("EUR")),
         occurred_at_ms: 1_790_969_180_000,
     }
 }
 
-fn encoded(passage: &TollPassage) -> Vec<u8> {
+fn jam() -> TrafficEvent {
+    TrafficEvent {
+        event_id: Uuid::from_u128(0x0190_4a5c_7e00_7abc_8def_0123_4567_89ac),
+        event_type: Cow::Borrowed("TRAFFIC_JAM"),
+        city: Cow::Borrowed("Lyon"),
+        road: Cow::Borrowed("A7"),
+        latitude: 45.726_411,
+        longitude: 4.823_99,
+        occurred_at_ms: 1_790_969_180_000,
+        severity: Some(Cow::Borrowed("HIGH")),
+        avg_speed_kmh: Some(19),
+        length_m: Some(2_600),
+        lanes_blocked: None,
+        injuries_reported: None,
+        speed_limit_kmh: None,
+        direction: None,
+        active: None,
+    }
+}
+
+fn accident() -> TrafficEvent {
+    TrafficEvent {
+        event_type: Cow::Borrowed("ACCIDENT"),
+        severity: Some(Cow::Borrowed("MINOR")),
+        avg_speed_kmh: None,
+        length_m: None,
+        lanes_blocked: Some(1),
+        injuries_reported: Some(false),
+        ..jam()
+    }
+}
+
+fn camera() -> TrafficEvent {
+    TrafficEvent {
+        event_type: Cow::Borrowed("SPEED_CAMERA"),
+        severity: None,
+        avg_speed_kmh: None,
+        length_m: None,
+        speed_limit_kmh: Some(90),
+        direction: Some(Cow::Borrowed("N")),
+        active: Some(true),
+        ..jam()
+    }
+}
+
+fn reading() -> WeatherReading {
+    WeatherReading {
+        event_id: Uuid::from_u128(0x0190_4a5c_7e00_7abc_8def_0123_4567_89ad),
+        sensor_id: 17,
+        city: Cow::Borrowed("Orléans"),
+        temperature_c: 31.55,
+        humidity_pct: Some(48.0),
+        wind_speed_mps: None,
+        surface_temperature_c: Some(42.25),
+        observed_at_ms: 1_790_969_180_000,
+    }
+}
+
+fn encoded(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = Vec::new();
-    passage.encode(&mut bytes);
+    encode(&mut bytes);
     bytes
 }
 
@@ -31,17 +92,18 @@ fn toll_shape() -> Shape {
     Shape::parse(TollPassage::SCHEMA).expect("the shipped schema compiles")
 }
 
-/// The bytes of version 1, written down once: whatever the schema becomes, they stay readable.
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits = |byte| u8::from_str_radix(byte, 16).expect("two hexadecimal digits");
+    hex.split_whitespace().map(digits).collect()
+}
+
+/// The bytes of version 1, written down once, under its own schema: whatever the schema becomes, they stay readable.
 #[test]
 fn golden_bytes_of_version_1_decode() {
-    let golden: Vec<u8> = include_str!("../../../schemas/golden/toll_passage.v1.hex")
-        .split_whitespace()
-        .map(|byte| u8::from_str_radix(byte, 16).expect("two hexadecimal digits"))
-        .collect();
-    assert_eq!(encoded(&example()), golden);
-
+    let golden = bytes_of(include_str!("../../../schemas/golden/toll_passage.v1.hex"));
+    let shape = Shape::parse(include_str!("../../../schemas/golden/toll_passage.v1.schema.json"));
     let mut values = Vec::new();
-    toll_shape().decode(&golden, &mut values).expect("decodes");
+    shape.expect("compiles").decode(&golden, &mut values).expect("decodes");
     assert_eq!(
         values,
         [
@@ -58,33 +120,92 @@ fn golden_bytes_of_version_1_decode() {
     );
 }
 
-/// The typed event and the registered schema are one: `apache-avro` reads what the type writes, field by field.
+/// Version 2 reads what version 1 wrote, by Avro's rules of schema resolution: what the registry asks for as BACKWARD.
 #[test]
-fn apache_avro_reads_what_the_type_writes() {
-    let schema = Schema::parse_str(TollPassage::SCHEMA).expect("parses");
-    let bytes = encoded(&example());
-    let mut rest = bytes.as_slice();
-    let reader = GenericDatumReader::builder(&schema).build().expect("a reader");
-    let Generic::Record(fields) = reader.read_value(&mut rest).expect("decodes") else {
-        panic!("not a record")
-    };
-    assert!(rest.is_empty(), "{} bytes are left", rest.len());
+fn version_2_can_read_version_1() {
+    let [old, new] =
+        [include_str!("../../../schemas/golden/toll_passage.v1.schema.json"), TollPassage::SCHEMA]
+            .map(|schema| Schema::parse_str(schema).expect("parses"));
+    assert!(SchemaCompatibility::can_read(&old, &new).is_ok());
+}
 
-    let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-    let shape = toll_shape();
-    assert_eq!(names, shape.fields().iter().map(|field| field.name.as_str()).collect::<Vec<_>>());
-    assert_eq!(fields[2].1, Generic::Int(9_820_660));
-    assert_eq!(fields[3].1, Generic::String("truck".into()));
-    assert_eq!(fields[8].1, Generic::TimestampMillis(1_790_969_180_000));
-    let Generic::Decimal(amount) = &fields[6].1 else { panic!("amount is {:?}", fields[6].1) };
-    let amount: Vec<u8> = amount.try_into().expect("bytes");
-    assert_eq!(Decimal::from_bytes(&amount, 2).expect("small").to_string(), "18.60");
+/// The bytes of the present versions; `UPDATE_GOLDEN=1` writes them down, for a new version only.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the variable is the test's own")]
+fn golden_bytes_of_the_present_versions_are_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/golden");
+    for (name, bytes) in [
+        ("toll_passage.v2", encoded(|out| example().encode(out))),
+        ("traffic_event.jam.v1", encoded(|out| jam().encode(out))),
+        ("traffic_event.accident.v1", encoded(|out| accident().encode(out))),
+        ("traffic_event.camera.v1", encoded(|out| camera().encode(out))),
+        ("weather_reading.v1", encoded(|out| reading().encode(out))),
+    ] {
+        let path = format!("{folder}/{name}.hex");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&path, hex(&bytes)).expect("written");
+        }
+        let golden = fs::read_to_string(&path).expect("there is a golden file");
+        assert_eq!(hex(&bytes), golden, "{name}");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let line = |line: &[u8]| line.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    bytes.chunks(16).map(|bytes| line(bytes) + "\n").collect()
+}
+
+/// Types and registered schemas are one: `apache-avro` reads what a type writes, to the last byte, and the shape reads
+/// the same.
+#[test]
+fn apache_avro_reads_what_the_types_write() {
+    for (name, schema, bytes) in [
+        (TollPassage::NAME, TollPassage::SCHEMA, encoded(|out| example().encode(out))),
+        (TrafficEvent::NAME, TrafficEvent::SCHEMA, encoded(|out| jam().encode(out))),
+        (TrafficEvent::NAME, TrafficEvent::SCHEMA, encoded(|out| accident().encode(out))),
+        (TrafficEvent::NAME, TrafficEvent::SCHEMA, encoded(|out| camera().encode(out))),
+        (WeatherReading::NAME, WeatherReading::SCHEMA, encoded(|out| reading().encode(out))),
+    ] {
+        let parsed = Schema::parse_str(schema).expect("parses");
+        let shape = Shape::parse(schema).expect("compiles");
+        assert_eq!(shape.name(), name);
+        let mut rest = bytes.as_slice();
+        let reader = GenericDatumReader::builder(&parsed).build().expect("a reader");
+        let Generic::Record(fields) = reader.read_value(&mut rest).expect("decodes") else {
+            panic!("not a record")
+        };
+        assert!(rest.is_empty(), "{name}: {} bytes are left", rest.len());
+        let mut values = Vec::new();
+        shape.decode(&bytes, &mut values).expect("decodes");
+        for ((field, value), generic) in shape.fields().iter().zip(&values).zip(&fields) {
+            assert_eq!(field.name, generic.0);
+            assert!(is_same(*value, &generic.1), "{name}.{}: {value:?}, {:?}", field.name, generic.1);
+        }
+        assert_eq!(values.len(), fields.len());
+    }
+}
+
+fn is_same(value: Value<'_>, generic: &Generic) -> bool {
+    match (value, generic) {
+        (value, Generic::Union(_, inner)) => is_same(value, inner),
+        (Value::Null, Generic::Null) => true,
+        (Value::Boolean(value), Generic::Boolean(generic)) => value == *generic,
+        (Value::Int(value), Generic::Int(generic)) => value == *generic,
+        (Value::Long(value), Generic::TimestampMillis(generic)) => value == *generic,
+        (Value::Double(value), Generic::Double(generic)) => value.to_bits() == generic.to_bits(),
+        (Value::String(value), Generic::String(generic)) => value == generic,
+        (Value::String(value), Generic::Uuid(generic)) => value == generic.to_string(),
+        (Value::Bytes(value), Generic::Decimal(generic)) => {
+            Vec::<u8>::try_from(generic).is_ok_and(|generic| generic == value)
+        }
+        _ => false,
+    }
 }
 
 /// A record cut anywhere names the field that is cut; one with bytes after it says how many.
 #[test]
 fn damage_is_located() {
-    let bytes = encoded(&example());
+    let bytes = encoded(|out| example().encode(out));
     let shape = toll_shape();
     let mut values = Vec::new();
     for length in 0..bytes.len() {
@@ -143,30 +264,37 @@ proptest! {
     /// Any passage comes back as it went in.
     #[test]
     fn any_passage_survives(
-        ids in any::<(u128, u128)>(), numbers in any::<(i32, i32, i32, i64, i64)>(),
-        vehicle_type in "\\PC{0,20}", currency in "[A-Z]{3}",
+        ids in any::<(u128, u128)>(), plaza in any::<i32>(), occurred_at_ms in any::<i64>(),
+        optional in any::<(Option<i32>, Option<i32>, Option<i64>)>(),
+        vehicle_type in "\\PC{0,20}", currency in proptest::option::of("[A-Z]{3}"),
     ) {
         let passage = TollPassage {
             event_id: Uuid::from_u128(ids.0),
             vehicle_id: Uuid::from_u128(ids.1),
-            transponder_id: numbers.0,
+            transponder_id: optional.0,
             vehicle_type: Cow::Owned(vehicle_type.clone()),
-            toll_plaza_id: numbers.1,
-            lane: numbers.2,
-            amount_cents: numbers.3,
-            currency: Cow::Owned(currency.clone()),
-            occurred_at_ms: numbers.4,
+            toll_plaza_id: plaza,
+            lane: optional.1,
+            amount_cents: optional.2,
+            currency: currency.clone().map(Cow::Owned),
+            occurred_at_ms,
         };
-        let bytes = encoded(&passage);
+        let bytes = encoded(|out| passage.encode(out));
         let mut values = Vec::new();
         toll_shape().decode(&bytes, &mut values).expect("decodes");
         let event_id = passage.event_id.to_string();
         prop_assert_eq!(values[0], Value::String(&event_id));
-        prop_assert_eq!(values[2], Value::Int(numbers.0));
+        prop_assert_eq!(values[2], optional.0.map_or(Value::Null, Value::Int));
         prop_assert_eq!(values[3], Value::String(&vehicle_type));
-        let Value::Bytes(amount) = values[6] else { panic!("amount is {:?}", values[6]) };
-        prop_assert_eq!(Decimal::from_bytes(amount, 2).map(|d| d.unscaled), Some(i128::from(numbers.3)));
-        prop_assert_eq!(values[8], Value::Long(numbers.4));
+        prop_assert_eq!(values[4], Value::Int(plaza));
+        prop_assert_eq!(values[5], optional.1.map_or(Value::Null, Value::Int));
+        let amount = match values[6] {
+            Value::Bytes(amount) => Decimal::from_bytes(amount, 2).map(|decimal| decimal.unscaled),
+            _ => None,
+        };
+        prop_assert_eq!(amount, optional.2.map(i128::from));
+        prop_assert_eq!(values[7], currency.as_deref().map_or(Value::Null, Value::String));
+        prop_assert_eq!(values[8], Value::Long(occurred_at_ms));
     }
 
     /// Any bytes whatever are decoded or refused, never a panic, and never with bytes left over unseen.

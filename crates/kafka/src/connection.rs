@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use rdkafka::ClientConfig;
 use serde::{Serialize, Serializer};
 
-use crate::{Admin, Consumer, Error, Position, Producer, Reader, TransactionalProducer};
+use crate::{Admin, Consumer, Error, OnDelivery, Position, Producer, Reader, TransactionalProducer};
 
 /// Where the cluster is and how to speak to it.
 #[derive(Debug, Clone, Serialize, clap::Args)]
@@ -146,11 +146,21 @@ impl Connection {
 
     /// An idempotent producer.
     pub fn producer(&self, client_id: &str, properties: &[Property]) -> Result<Producer, Error> {
+        self.telling_producer(client_id, properties, None)
+    }
+
+    /// The same, that tells somebody what became of each record.
+    pub fn telling_producer(
+        &self,
+        client_id: &str,
+        properties: &[Property],
+        told: Option<OnDelivery>,
+    ) -> Result<Producer, Error> {
         let mut config = self.producer_config(client_id);
         // The record is kept until the broker has it: an outage may last as long as it lasts.
         config.set("message.timeout.ms", "0");
         self.override_with(&mut config, properties);
-        Producer::new(&config)
+        Producer::new(&config, told)
     }
 
     /// A transactional producer; `transactional_id` must be stable for one instance and its own.
@@ -162,7 +172,7 @@ impl Connection {
             // A transaction waits for its last batch to linger out before it can commit.
             .set("linger.ms", "1");
         self.override_with(&mut config, &[]);
-        Ok(TransactionalProducer::new(Producer::new(&config)?))
+        Ok(TransactionalProducer::new(Producer::new(&config, None)?))
     }
 
     /// A reader of one topic's partitions from the given positions; it belongs to no group.
@@ -183,9 +193,14 @@ impl Connection {
 
     /// A client for topics and offsets.
     pub fn admin(&self) -> Result<Admin, Error> {
-        let mut config = self.config("turnpike-admin");
-        self.override_with(&mut config, &[]);
-        Admin::new(&config)
+        Admin::new(&self.client_config("turnpike-admin", &[]))
+    }
+
+    /// What every client has, with `properties` in front of those that were given.
+    pub(crate) fn client_config(&self, client_id: &str, properties: &[Property]) -> ClientConfig {
+        let mut config = self.config(client_id);
+        self.override_with(&mut config, properties);
+        config
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where clients are configured")]

@@ -7,6 +7,7 @@
 //! `read_committed`.
 
 mod admin;
+mod compacted;
 mod connection;
 mod consumer;
 mod error;
@@ -20,7 +21,7 @@ pub use admin::{Admin, NewTopic, Partition, Topic, TopicOutcome};
 pub use connection::{Connection, ConsumerSettings, Properties, Property};
 pub use consumer::{BatchLimits, Committed, Consumer, Position, Rebalance, TopicPartition};
 pub use error::{Class, Error};
-pub use producer::Producer;
+pub use producer::{Delivery, OnDelivery, Producer};
 pub use reader::{Found, Reader};
 pub use record::{Headers, Outgoing, Record};
 pub use transaction::TransactionalProducer;

@@ -13,7 +13,7 @@ use std::{
 use rdkafka::{
     ClientConfig, ClientContext, Message,
     error::{KafkaError, RDKafkaErrorCode},
-    message::DeliveryResult,
+    message::{BorrowedMessage, DeliveryResult},
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
 
@@ -31,11 +31,26 @@ pub struct Producer {
     pub(crate) inner: ThreadedProducer<Deliveries>,
 }
 
+/// What became of one record.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    /// The topic that it was sent to.
+    pub topic: &'a str,
+    /// The record's key.
+    pub key: Option<&'a [u8]>,
+    /// The partition and the offset that it has there, or why it has none.
+    pub outcome: Result<(i32, i64), Error>,
+}
+
+/// Is told what became of each record, on the client's own thread: records wait while it works.
+pub type OnDelivery = Box<dyn Fn(&Delivery<'_>) + Send + Sync>;
+
 /// Counts of delivery reports.
 #[derive(Default)]
 pub(crate) struct Deliveries {
     delivered: AtomicU64,
     first_failure: Mutex<Option<Error>>,
+    told: Option<OnDelivery>,
 }
 
 impl ClientContext for Deliveries {
@@ -46,18 +61,32 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, _opaque: ()) {
+        if let Some(told) = &self.told {
+            told(&report(result));
+        }
         match result {
             Ok(_) => {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
             }
             Err((error, message)) => {
                 let mut first = self.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert_with(|| {
-                    Error::new(format!("send a record to {}", message.topic()), error)
-                });
+                first.get_or_insert_with(|| refused(error, message));
             }
         }
     }
+}
+
+fn report<'a>(result: &'a DeliveryResult<'_>) -> Delivery<'a> {
+    let (Ok(message) | Err((_, message))) = result;
+    let outcome = match result {
+        Ok(message) => Ok((message.partition(), message.offset())),
+        Err((error, message)) => Err(refused(error, message)),
+    };
+    Delivery { topic: message.topic(), key: message.key(), outcome }
+}
+
+fn refused(error: &KafkaError, message: &BorrowedMessage<'_>) -> Error {
+    Error::new(format!("send a record to {}", message.topic()), error)
 }
 
 impl fmt::Debug for Producer {
@@ -67,9 +96,9 @@ impl fmt::Debug for Producer {
 }
 
 impl Producer {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
+    pub(crate) fn new(config: &ClientConfig, told: Option<OnDelivery>) -> Result<Self, Error> {
         let inner = config
-            .create_with_context(Deliveries::default())
+            .create_with_context(Deliveries { told, ..Deliveries::default() })
             .map_err(|error| Error::new("create a producer", &error))?;
         Ok(Self { inner })
     }
@@ -150,5 +179,67 @@ impl Producer {
         answer
             .map(|_| ())
             .map_err(|error| Error::with_class("reach Kafka", error.to_string(), Class::Infrastructure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::{Delivery, OnDelivery};
+    use crate::{Connection, Headers, Outgoing, Properties};
+
+    /// Reports that a test has not looked at.
+    const REPORTS_MAX: usize = 16;
+
+    /// A report's key, and the partition and offset or the error.
+    type Report = (Option<Vec<u8>>, Result<(i32, i64), String>);
+
+    /// Sends a record without a key and one with, and returns what was told of them.
+    fn reports(properties: &str) -> Vec<Report> {
+        let connection = Connection {
+            kafka_bootstrap_servers: "127.0.0.1:1".to_owned(),
+            kafka_property: vec![properties.parse::<Properties>().expect("properties")],
+        };
+        let (sender, reports) = sync_channel(REPORTS_MAX);
+        let told: OnDelivery = Box::new(move |Delivery { topic, key, outcome }| {
+            assert_eq!(*topic, "toll");
+            let outcome = outcome.as_ref().map_err(ToString::to_string).copied();
+            sender.send((key.map(<[u8]>::to_vec), outcome)).expect("the test listens");
+        });
+        let producer = connection.telling_producer("test", &[], Some(told)).expect("a producer");
+        for key in [None, Some(b"a-7".as_slice())] {
+            producer
+                .send(Outgoing {
+                    topic: "toll",
+                    partition: Some(0),
+                    key,
+                    value: Some(b"value"),
+                    timestamp_ms: None,
+                    headers: Headers::new(),
+                })
+                .expect("there is room");
+        }
+        // Told before it is drained; a failure is the drain's as well.
+        let drained = producer.drain(super::ROOM_TIMEOUT);
+        let reports: Vec<Report> = reports.try_iter().collect();
+        assert_eq!(drained.is_err(), reports.iter().any(|(_, outcome)| outcome.is_err()));
+        reports
+    }
+
+    /// Every record is told of with its key: where it stands, or why it does not.
+    #[test]
+    fn deliveries_are_told() {
+        let delivered = reports("test.mock.num.brokers=1");
+        assert_eq!(delivered, [(None, Ok((0, 0))), (Some(b"a-7".to_vec()), Ok((0, 1)))]);
+        let failed = reports("message.timeout.ms=50");
+        assert_eq!(failed.len(), 2);
+        for ((key, outcome), sent) in failed.iter().zip([None, Some(b"a-7".to_vec())]) {
+            assert_eq!(*key, sent);
+            assert!(
+                outcome.as_ref().is_err_and(|error| error.contains("send a record to toll")),
+                "{outcome:?}"
+            );
+        }
     }
 }

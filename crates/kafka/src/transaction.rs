@@ -71,7 +71,20 @@ impl TransactionalProducer {
         let producer = &self.producer.inner;
         let send_offsets = || producer.send_offsets_to_transaction(&list, &group, STEP_TIMEOUT);
         repeat(send_offsets, "send the offsets", &mut keep_trying).map_err(abortable)?;
-        repeat(|| producer.commit_transaction(STEP_TIMEOUT), "commit the transaction", &mut keep_trying)?;
+        self.end(&mut keep_trying)
+    }
+
+    /// Commits the open transaction of a producer whose records come from elsewhere than a Kafka topic.
+    ///
+    /// Where to go on from is then one of the records. Otherwise as [`Self::commit`].
+    pub fn commit_without_offsets(&self, mut keep_trying: impl FnMut(&Error) -> bool) -> Result<(), Error> {
+        self.drain(&mut keep_trying)?;
+        self.end(&mut keep_trying)
+    }
+
+    fn end(&self, keep_trying: &mut impl FnMut(&Error) -> bool) -> Result<(), Error> {
+        let commit = || self.producer.inner.commit_transaction(STEP_TIMEOUT);
+        repeat(commit, "commit the transaction", keep_trying)?;
         self.producer.forget_failures();
         Ok(())
     }

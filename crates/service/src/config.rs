@@ -8,8 +8,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use clap::{Arg, ArgAction, Args, Command, FromArgMatches};
+use log_styles::Style;
 use serde::Serialize;
-use telemetry::{LogFilter, LogFormat};
+use telemetry::{LogFilter, LogStyle};
 
 use crate::refusal::refusal;
 use crate::{Description, Error, Secret, http};
@@ -44,11 +45,24 @@ pub(crate) struct Common {
     /// Where to serve the control plane over gRPC; port 0 takes a free one
     #[arg(long, env = "TURNPIKE_GRPC_ADDRESS", value_name = "IP:PORT", default_value = "127.0.0.1:50051")]
     pub(crate) grpc_address: SocketAddr,
-    /// How log lines look on stderr
-    #[arg(long, env = "TURNPIKE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub(crate) log_format: LogFormat,
-    /// Which log lines are written: a level, or levels by module such as info,kafka=debug
-    #[arg(long, env = "TURNPIKE_LOG_LEVEL", value_name = "LEVELS", default_value = "info")]
+    /// How log lines look on stderr, or the source pipeline whose own lines are printed on stdout instead
+    #[arg(
+        long,
+        alias = "log-format",
+        env = "TURNPIKE_LOG_STYLE",
+        value_name = "STYLE",
+        default_value = "text"
+    )]
+    pub(crate) log_style: LogStyle,
+    /// Which log lines are written: a level, or levels by module such as info,kafka=debug; warn is the default beside a
+    /// source pipeline's lines
+    #[arg(
+        long,
+        env = "TURNPIKE_LOG_LEVEL",
+        value_name = "LEVELS",
+        default_value = "info",
+        default_value_ifs = Style::ALL.map(|style| ("log_style", style.name(), "warn"))
+    )]
     pub(crate) log_level: LogFilter,
     /// Print the configuration as it takes effect, as JSON without secrets, and exit
     #[arg(long)]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use telemetry::{Metrics, names};
 use tokio::sync::watch;
 
+use crate::Voice;
+
 /// Every known dependency: ready, or the reason why not.
 pub(crate) type Dependencies = BTreeMap<String, Result<(), String>>;
 
@@ -16,12 +18,19 @@ pub(crate) type Dependencies = BTreeMap<String, Result<(), String>>;
 pub struct Health {
     dependencies: Arc<watch::Sender<Dependencies>>,
     metrics: Metrics,
+    voice: Voice,
 }
 
 impl Health {
     /// No dependency known; their states and retries are counted in `metrics`.
     pub fn new(metrics: &Metrics) -> Self {
-        Self { dependencies: Arc::default(), metrics: metrics.clone() }
+        Self { dependencies: Arc::default(), metrics: metrics.clone(), voice: Voice::default() }
+    }
+
+    /// The same, whose waits are also told by `voice`.
+    #[must_use]
+    pub fn speaking(self, voice: &Voice) -> Self {
+        Self { voice: voice.clone(), ..self }
     }
 
     /// Says that a dependency answers, or why not. A change, also of the reason, is one log line.
@@ -57,9 +66,11 @@ impl Health {
         self.dependencies.subscribe()
     }
 
-    /// Counts a failed attempt.
-    pub(crate) fn count_retry(&self, dependency: &str) {
+    /// Counts a failed attempt, and tells that it will be repeated.
+    pub(crate) fn retrying(&self, dependency: &str, reason: String) {
         self.metrics.counter(&names::RETRIES, &[(names::DEPENDENCY, dependency)]).add(1);
+        self.voice.say_waiting(dependency, &reason);
+        self.set(dependency, Err(reason));
     }
 }
 

@@ -40,6 +40,7 @@ mod secret;
 mod stop;
 mod tasks;
 mod tool;
+mod voice;
 mod wait;
 mod watchdog;
 
@@ -59,6 +60,7 @@ pub use secret::Secret;
 pub use stop::Stop;
 pub use tasks::Tasks;
 pub use tool::run_tool;
+pub use voice::Voice;
 pub use wait::{Attempt, wait_for};
 
 /// How long a service may take to finish what it has in hand once it was told to stop.
@@ -93,6 +95,8 @@ pub struct Context<C> {
     pub tasks: Tasks,
     /// Whether it was told to stop.
     pub stop: Stop,
+    /// How it tells what happens in the words of a source pipeline.
+    pub voice: Voice,
 }
 
 /// Runs a service from its command line to its exit code.
@@ -105,7 +109,21 @@ where
     F: FnOnce(Context<C>) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
 {
-    ExitCode::from(run_with(description, DRAIN, config::arguments(), body))
+    run_with_arguments(description, config::arguments(), body)
+}
+
+/// [`run`] with a command line of its own, the name of the program first: for a service that is a command of a tool.
+pub fn run_with_arguments<C, F, Fut>(
+    description: &Description,
+    arguments: impl IntoIterator<Item = OsString>,
+    body: F,
+) -> ExitCode
+where
+    C: clap::Args + serde::Serialize,
+    F: FnOnce(Context<C>) -> Fut,
+    Fut: Future<Output = Result<(), Error>>,
+{
+    ExitCode::from(run_with(description, DRAIN, arguments, body))
 }
 
 fn run_with<C, F, Fut>(
@@ -139,23 +157,26 @@ where
     F: FnOnce(Context<C>) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
 {
-    telemetry::init_logs(common.log_format, &common.log_level).map_err(Error::failed)?;
+    telemetry::init_logs(common.log_style, &common.log_level).map_err(Error::failed)?;
     error::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .map_err(Error::failed)?;
+    let stop = Stop::default();
+    let voice = Voice::stdout(common.log_style.source(), &stop);
+    let speech = voice.clone();
     let work = async {
         let metrics = telemetry::Metrics::default();
-        let stop = Stop::default();
         let context = Context {
             config,
-            health: Health::new(&metrics),
+            health: Health::new(&metrics).speaking(&voice),
             control: Control::new(&metrics),
             tasks: Tasks::new(&stop),
             metrics,
             stop,
+            voice,
         };
         watchdog::watch(description.name, &context.stop, &context.tasks, drain)?;
         ports::open(description, common, &context).await?;
@@ -165,6 +186,7 @@ where
         tasks.end_with(result).await
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+    speech.flush();
     runtime.shutdown_background();
     let outcome = outcome.unwrap_or_else(|_| Err(Error::failed("the main function panicked")));
     if matches!(outcome, Ok(()) | Err(Error::Stopped)) {

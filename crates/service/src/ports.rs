@@ -18,7 +18,7 @@ pub(crate) async fn open<C>(
     common: &Common,
     context: &Context<C>,
 ) -> Result<(), Error> {
-    let Context { metrics, health, control, tasks, stop, .. } = context;
+    let Context { metrics, health, control, tasks, stop, voice, .. } = context;
     let (http, http_address) = listen("--http-address (TURNPIKE_HTTP_ADDRESS)", common.http_address).await?;
     let (grpc, grpc_address) = listen("--grpc-address (TURNPIKE_GRPC_ADDRESS)", common.grpc_address).await?;
     let served = control::Served {
@@ -32,6 +32,9 @@ pub(crate) async fn open<C>(
     tasks.spawn_background("http", http::serve(http, metrics.clone(), health.clone()));
     tasks.spawn_background("grpc", control::serve(grpc, served));
     tasks.spawn_background("quantiles", turn_windows(metrics.clone()));
+    if !voice.is_silent() {
+        tasks.spawn_background("voice", voice.clone().keep_flushing());
+    }
     tracing::info!(http = %http_address, grpc = %grpc_address, "{} started", description.name);
     Ok(())
 }

@@ -54,8 +54,7 @@ where
                 return Err(error);
             }
             Err(Attempt::Retry(error)) => {
-                health.count_retry(dependency);
-                health.set(dependency, Err(cause_chain(&*error)));
+                health.retrying(dependency, cause_chain(&*error));
             }
         }
         tokio::select! {

@@ -1,18 +1,22 @@
 //! Faults on purpose: which records go wrong, in which way, and by which draw, the same on every run of a
 //! seed.
 //!
-//! A [`Kind`] spoils either the event before it is encoded (each stream knows how, such as
-//! [`crate::toll::spoil`]), or its bytes afterwards ([`spoil_frame`]), or it is a [`Kind::Duplicate`], which
-//! the sender makes by sending again.
+//! A [`Kind`] spoils either the event before it is encoded (each world knows how: [`World::spoil`](crate::World::spoil)),
+//! or its bytes afterwards ([`spoil_frame`]), or it is a [`Kind::Duplicate`], which the sender makes by sending again.
+//! What must become of each is its [`Outcome`].
 
 use std::{fmt, str::FromStr};
 
-use rand::{Rng, RngExt};
+use dead_letter::Reason;
+use rand::{Rng as _, RngExt as _};
 
 use crate::{Random, Seed, settings, settings::ParseError};
 
 /// Bytes of the registry's framing before the Avro body: the zero byte and the schema id.
 const FRAME_BYTES: usize = 5;
+
+/// Words that stand for a missing value in real feeds.
+pub(crate) const MISSING_WORDS: [&str; 3] = ["N/A", "mq", "Not Reported"];
 
 /// A way in which a record goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,13 +37,19 @@ pub enum Kind {
     Contradiction,
     /// The event is said to be decades old.
     OldTime,
+    /// The event is said to be years ahead.
+    FutureTime,
+    /// A mark for a missing value stands in a field, such as 65535 or `N/A`.
+    Sentinel,
+    /// A category is in its list, but in other capitals.
+    WrongCase,
     /// An earlier record once more, byte for byte.
     Duplicate,
 }
 
 impl Kind {
     /// How many kinds there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 12;
     /// All kinds, in the order of their positions in tables.
     pub const ALL: [Kind; Self::COUNT] = [
         Self::BadFraming,
@@ -50,6 +60,9 @@ impl Kind {
         Self::UnknownCategory,
         Self::Contradiction,
         Self::OldTime,
+        Self::FutureTime,
+        Self::Sentinel,
+        Self::WrongCase,
         Self::Duplicate,
     ];
 
@@ -64,9 +77,43 @@ impl Kind {
             Self::UnknownCategory => "unknown_category",
             Self::Contradiction => "contradiction",
             Self::OldTime => "old_time",
+            Self::FutureTime => "future_time",
+            Self::Sentinel => "sentinel",
+            Self::WrongCase => "wrong_case",
             Self::Duplicate => "duplicate",
         }
     }
+
+    /// What becomes of such a record, where the stream's own contract does not say otherwise
+    /// ([`World::outcome`](crate::World::outcome)).
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::BadFraming => Outcome::Refused(Reason::NotFramed),
+            Self::UnknownSchemaId => Outcome::Refused(Reason::UnknownSchema),
+            Self::Truncated => Outcome::Refused(Reason::Undecodable),
+            Self::TrailingBytes => Outcome::Refused(Reason::TrailingBytes),
+            Self::OutOfRange => Outcome::Refused(Reason::OutOfRange),
+            Self::UnknownCategory => Outcome::Refused(Reason::UnknownCategory),
+            Self::Contradiction => Outcome::Refused(Reason::Contradiction),
+            Self::OldTime => Outcome::Flagged(Reason::ImplausibleTime),
+            Self::FutureTime => Outcome::Refused(Reason::ImplausibleTime),
+            Self::Sentinel => Outcome::Refused(Reason::Sentinel),
+            Self::WrongCase => Outcome::Refused(Reason::WrongCase),
+            Self::Duplicate => Outcome::Repeated,
+        }
+    }
+}
+
+/// What must become of a record that was spoiled on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The validator sets it aside with this reason.
+    Refused(Reason),
+    /// It passes and is stored, flagged with this reason.
+    Flagged(Reason),
+    /// It passes like the good record that it repeats; a table that is unique by event refuses it as
+    /// [`Reason::DuplicateKey`].
+    Repeated,
 }
 
 /// The share of records, 0 to 1, that goes wrong in each way; together at most 1. By default none.
@@ -112,7 +159,7 @@ impl FromStr for Shares {
         let unnamed = shares.iter().filter(|share| share.is_none()).count();
         let each = if unnamed > 0 { all / unnamed as f64 } else { 0.0 };
         let shares = shares.map(|share| share.unwrap_or(each));
-        // Nine ninths of 100 % may come out a hair above it.
+        // Twelve twelfths of 100 % may come out a hair above it.
         if shares.iter().sum::<f64>() > 1.0 + 1e-9 {
             return Err(ParseError::BadSum { what: "all shares", wanted: "at most 100%" });
         }
@@ -174,7 +221,25 @@ pub fn spoil_frame(kind: Kind, frame: &mut Vec<u8>, random: &mut Random) {
             frame.resize(end + random.random_range(1..=TRAILING_BYTES_MAX), 0);
             random.fill_bytes(&mut frame[end..]);
         }
-        Kind::OutOfRange | Kind::UnknownCategory | Kind::Contradiction | Kind::OldTime | Kind::Duplicate => {}
+        Kind::OutOfRange
+        | Kind::UnknownCategory
+        | Kind::Contradiction
+        | Kind::OldTime
+        | Kind::FutureTime
+        | Kind::Sentinel
+        | Kind::WrongCase
+        | Kind::Duplicate => {}
+    }
+}
+
+/// Moves the time of an event to where `kind` says that it lies, if it is one that concerns the time.
+pub(crate) fn spoil_time(kind: Kind, time_ms: &mut i64, random: &mut Random) {
+    /// Milliseconds of a year of 365 days.
+    const YEAR_MS: i64 = 365 * 24 * 3_600_000;
+    match kind {
+        Kind::OldTime => *time_ms -= random.random_range(10 * YEAR_MS..50 * YEAR_MS),
+        Kind::FutureTime => *time_ms += random.random_range(YEAR_MS..20 * YEAR_MS),
+        _ => {}
     }
 }
 
@@ -194,9 +259,9 @@ mod tests {
 
     #[test]
     fn all_spreads_over_what_is_not_named() {
-        let shares: Shares = "all=9%".parse().unwrap();
+        let shares: Shares = "all=12%".parse().unwrap();
         assert!(Kind::ALL.iter().all(|kind| (shares.of(*kind) - 0.01).abs() < 1e-12));
-        let shares: Shares = "all=8%,duplicate=0".parse().unwrap();
+        let shares: Shares = "all=11%,duplicate=0".parse().unwrap();
         assert!((shares.of(Kind::OldTime) - 0.01).abs() < 1e-12);
         assert!(shares.of(Kind::Duplicate).abs() < 1e-12);
         assert!("all=100%".parse::<Shares>().is_ok());

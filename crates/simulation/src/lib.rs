@@ -3,16 +3,22 @@
 //!
 //! Time and randomness are arguments everywhere: nothing here reads a clock, a file or the network, and
 //! nothing sleeps. [`Seed`], [`demand`], [`Pacing`] and [`faults`] serve every stream; what belongs to one
-//! stream has a module of its own, such as [`toll`].
+//! stream is its [`World`], in a module of its own: [`toll`], [`traffic`], [`weather`].
 
 pub mod demand;
+mod draw;
 pub mod faults;
 mod pacing;
 mod seed;
 mod settings;
 pub mod toll;
+pub mod traffic;
+mod waves;
+pub mod weather;
 mod weights;
+mod world;
 
 pub use pacing::Pacing;
 pub use seed::{Random, Seed};
 pub use settings::ParseError;
+pub use world::World;

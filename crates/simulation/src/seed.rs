@@ -28,6 +28,12 @@ impl Seed {
         Seed(mix(hash))
     }
 
+    /// The seed of one of many parts that have numbers instead of names, such as the hours of a life.
+    #[must_use]
+    pub fn at(self, index: i64) -> Self {
+        Seed(mix(mix(self.0).rotate_left(32) ^ index as u64))
+    }
+
     /// A generator at the start of this seed's stream.
     pub fn random(self) -> Random {
         Random::seed_from_u64(self.0)
@@ -60,6 +66,12 @@ mod tests {
             root.child("a").child("b"),
             root.child("b").child("a"),
             root.child(""),
+            root.at(0),
+            root.at(1),
+            root.at(-1),
+            root.at(1).at(0),
+            root.at(0).at(1),
+            Seed::new(0).at(0),
             Seed::new(2).child("a"),
         ];
         let seeds: BTreeSet<u64> = paths.iter().map(|seed| seed.0).collect();

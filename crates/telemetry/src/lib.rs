@@ -6,5 +6,5 @@ mod metrics;
 pub mod names;
 
 pub use histogram::Histogram;
-pub use logs::{LogError, LogFilter, LogFormat, init_logs};
+pub use logs::{LogError, LogFilter, LogStyle, init_logs};
 pub use metrics::{Counter, Gauge, Kind, Labels, Metric, Metrics, Quantiles, Sample, Snapshot, Unit};

@@ -15,7 +15,7 @@ pub const PARTITION: &str = "messaging.destination.partition.id";
 pub const GROUP: &str = "messaging.consumer.group.name";
 /// Label: a stream of events, for example `toll`.
 pub const STREAM: &str = "stream";
-/// Label: a reason code of a dead letter; `VALID` in verdicts that found nothing wrong.
+/// Label: a reason code of a dead letter or a flag; `VALID` in verdicts of records that go on.
 pub const REASON: &str = "reason";
 /// Label: a connector of the writer.
 pub const CONNECTOR: &str = "connector";
@@ -25,6 +25,10 @@ pub const STAGE: &str = "stage";
 pub const DEPENDENCY: &str = "dependency";
 /// Label: a kind of deliberate fault, for example `truncated`.
 pub const FAULT: &str = "fault";
+/// Label: a feed's name.
+pub const FEED: &str = "feed";
+/// Label: what became of something, for example `not_modified`.
+pub const OUTCOME: &str = "outcome";
 
 /// Records read, by [`TOPIC`] (Kafka Connect: `sink-record-read-total`).
 pub const CONSUMED: Metric =
@@ -40,6 +44,9 @@ pub const LAG_RECORDS: Metric = gauge(
 /// Records judged, by [`STREAM`] and [`REASON`].
 pub const VERDICTS: Metric =
     counter("turnpike.validator.verdicts", "Records judged, by the first reason found");
+/// Rules that a good record fails and that do not refuse it, by [`STREAM`] and [`REASON`].
+pub const FLAGS: Metric =
+    counter("turnpike.validator.flags", "Rules that good records fail, by the rule's code");
 /// Records refused for good, by [`STAGE`] and [`REASON`] (Kafka Connect: `total-record-failures`).
 pub const DEAD_LETTERS: Metric = counter("turnpike.dead_letters", "Records moved to a dead-letter topic");
 /// Rows committed, by [`CONNECTOR`] (Kafka Connect: `sink-record-send-total`).
@@ -58,6 +65,11 @@ pub const END_TO_END_MS: Metric =
     histogram("turnpike.end_to_end.latency", Unit::Milliseconds, "Time from generated to stored");
 /// Deliberately malformed records, by [`FAULT`].
 pub const FAULTS: Metric = counter("turnpike.generator.faults", "Records malformed on purpose");
+/// Records of a feed, by [`FEED`] and [`OUTCOME`] (Kafka Connect: `source-record-write-total`).
+pub const FEED_RECORDS: Metric =
+    counter("turnpike.feed.records", "Records of a feed: sent, set_aside, skipped, or seen before");
+/// Questions to the HTTP address of a feed, by [`FEED`] and [`OUTCOME`].
+pub const FEED_POLLS: Metric = counter("turnpike.feed.polls", "Times that a feed was asked over HTTP");
 /// Failed attempts, by [`DEPENDENCY`] (Kafka Connect: `total-retries`).
 pub const RETRIES: Metric =
     counter("turnpike.retries", "Attempts on a dependency that failed and were repeated");

@@ -1,10 +1,14 @@
 //! Judges every record of the raw topics: good ones go on as they came, bad ones to the dead letters with a reason.
 //!
 //! One thread consumes, judges and forwards a batch at a time (`worker.rs`); what a record is worth is decided by
-//! pure code ([`verdict`]). The forwarded records, the dead letters, the offsets they came from and the counts of all
-//! three become visible in one Kafka transaction.
+//! pure code ([`bench`]). Text of the source pipelines is turned into our Avro on the way. The forwarded records, the
+//! dead letters, the offsets they came from and the counts of all three become visible in one Kafka transaction.
 
+pub mod bench;
+mod headers;
+mod meters;
 pub mod progress;
+mod schemas;
 mod settings;
 pub mod stream;
 pub mod verdict;
@@ -26,7 +30,8 @@ pub const DESCRIPTION: Description = Description {
     examples:
         "  validator --kafka-bootstrap-servers localhost:9092 --schema-registry-url http://localhost:8081
   validator --instance a &  validator --instance b     two that share the partitions
-  validator --stream toll=schemas/toll_passage         the contract beside the schema of that name
+  validator --stream toll=schemas/toll_passage         one topic alone, and where its schema and contract are
+  validator --dialect-time-zone Europe/Paris           where the clocks of text without an offset are
   validator --print-config                             what it would run with",
 };
 

@@ -2,9 +2,14 @@
 
 use std::{path::PathBuf, str::FromStr};
 
+use chrono_tz::Tz;
 use clap::value_parser;
 use kafka::Connection;
 use serde::Serialize;
+
+/// The streams that this project ships schemas and contracts of.
+const STREAMS: &str =
+    "toll=schemas/toll_passage,traffic.events=schemas/traffic_event,weather_data=schemas/weather_reading";
 
 /// What the validator can be told.
 #[derive(Debug, Clone, Serialize, clap::Args)]
@@ -14,10 +19,13 @@ pub struct Settings {
         long,
         env = "TURNPIKE_STREAMS",
         value_name = "TOPIC=PATH",
-        default_value = "toll=schemas/toll_passage",
+        default_value = STREAMS,
         value_delimiter = ','
     )]
     pub stream: Vec<StreamPath>,
+    /// The zone of times in text records that name no offset from UTC, such as Europe/Paris.
+    #[arg(long, env = "TURNPIKE_DIALECT_TIME_ZONE", default_value = "UTC", value_name = "ZONE", value_parser = time_zone)]
+    pub dialect_time_zone: Tz,
     /// A name of this instance that survives restarts; with it, a restarted instance gets its partitions back at once.
     ///
     /// Without it the host's name serves for the transactional id alone.
@@ -44,6 +52,10 @@ pub struct Settings {
     /// Where the registry is.
     #[command(flatten)]
     pub schema_registry: schema_registry::Options,
+}
+
+fn time_zone(name: &str) -> Result<Tz, String> {
+    name.parse().map_err(|_| "a name of the time zone database, such as UTC or Europe/Paris".to_owned())
 }
 
 /// A topic and where its schema and contract are.

@@ -49,6 +49,11 @@ impl Stream {
         [self.raw.to_string(), self.valid.clone(), self.dlq.clone()]
     }
 
+    /// Under which its schema is registered.
+    pub fn subject(&self) -> String {
+        format!("{}-value", self.raw)
+    }
+
     /// What is wrong with the stream's topics, if anything is: one is missing, or has another number of partitions.
     pub fn trouble_with(&self, known: &[Topic]) -> Option<String> {
         let mut counts = Vec::new();

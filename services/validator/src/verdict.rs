@@ -1,17 +1,37 @@
-//! What one record is worth: framing, schema, decoding, rules, in this order. Pure but for the schema's look-up.
+//! What can be said of a record.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
-
-use contract::{Failure, Judge, detail};
 use dead_letter::{Reason, Stage};
-use events::{DecodeError, Shape, Value};
-use schema_registry::SchemaId;
+use dialects::{Dialect, Fault};
 use serde_json::{Value as Json, json};
 
-use crate::stream::Stream;
+/// What one record is worth. What is not the usual case is boxed: a batch holds thousands of the usual one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It goes on as it is.
+    Valid,
+    /// It goes on with something said of it.
+    Marked(Box<Marks>),
+    /// It is set aside.
+    Refused(Box<Refusal>),
+}
+
+/// What is said of a good record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The rules that it fails and that do not refuse: `CODE:rule`, joined by commas.
+    pub flags: Option<String>,
+    /// What goes on in place of the text that came.
+    pub normalised: Option<Normalised>,
+}
+
+/// Text of a source pipeline as our Avro.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Normalised {
+    /// What kind of text it was.
+    pub dialect: Dialect,
+    /// The framed Avro.
+    pub value: Vec<u8>,
+}
 
 /// Why a record is refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,145 +46,44 @@ pub struct Refusal {
     pub message: String,
     /// Everything that was found, with the values seen.
     pub detail: Json,
+    /// What kind of text it is, if it is not Avro.
+    pub dialect: Option<Dialect>,
 }
 
-/// What the registry says of a schema id.
-#[derive(Debug, Clone)]
-pub enum Schema {
-    /// It is known, and flat.
-    Known(Arc<Shape>),
-    /// It is not known.
-    Unknown,
-    /// It cannot be a record of ours; why.
-    Unusable(String),
-}
-
-/// Judges the records of one stream; keeps what it learned of each schema and the memory it works in.
-#[derive(Debug)]
-pub struct Bench {
-    schemas: HashMap<SchemaId, Known>,
-    failures: Vec<Failure>,
-}
-
-/// How records of one schema are judged.
-#[derive(Debug)]
-enum Known {
-    Judge { shape: Arc<Shape>, judge: Judge },
-    Refuse { reason: Reason, message: String },
-}
-
-impl Bench {
-    /// Knows no schema yet.
-    pub fn new() -> Self {
-        Self { schemas: HashMap::new(), failures: Vec::new() }
+impl Verdict {
+    /// Whether the record goes on.
+    pub fn is_valid(&self) -> bool {
+        !matches!(self, Self::Refused(_))
     }
 
-    /// Judges one record. `look_up` asks the registry for a schema that was not seen before; its error, an outage,
-    /// is handed back and says nothing about the record.
-    pub fn judge<'h, E>(
-        &mut self,
-        stream: &Stream,
-        value: Option<&[u8]>,
-        headers: impl Iterator<Item = (&'h str, Option<&'h [u8]>)>,
-        timestamp_ms: i64,
-        look_up: impl FnOnce(SchemaId) -> Result<Schema, E>,
-    ) -> Result<Option<Refusal>, E> {
-        let Some(value) = value else {
-            let message = "the record has no value".to_owned();
-            return Ok(Some(Refusal::of_value(Reason::NullValue, message, &json!({}))));
-        };
-        let (id, avro) = match schema_registry::split(value, headers) {
-            Ok(parts) => parts,
-            Err(error) => {
-                let seen = json!({ "first_bytes": hex(value), "length": value.len() });
-                return Ok(Some(Refusal::of_value(Reason::NotFramed, error.to_string(), &seen)));
-            }
-        };
-        let known = match self.schemas.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unseen) => match look_up(id)? {
-                Schema::Known(shape) => unseen.insert(learn(stream, id, shape)),
-                Schema::Unusable(message) => {
-                    unseen.insert(Known::Refuse { reason: Reason::WrongSubject, message })
-                }
-                // Unknown ids are not kept: there are four billion, and one may be registered a moment later.
-                Schema::Unknown => {
-                    let message = format!("the registry knows no schema {id}");
-                    let seen = json!({ "schema_id": id.to_string() });
-                    return Ok(Some(Refusal::of_value(Reason::UnknownSchema, message, &seen)));
-                }
-            },
-        };
-        Ok(match known {
-            Known::Refuse { reason, message } => {
-                let seen = json!({ "schema_id": id.to_string() });
-                Some(Refusal::of_value(*reason, message.clone(), &seen))
-            }
-            Known::Judge { shape, judge } => {
-                self.failures.clear();
-                weigh(shape, judge, avro, timestamp_ms, &mut self.failures)
-            }
-        })
+    /// The record came as text, and is judged by the Avro that it became.
+    pub(crate) fn of_text(self, dialect: Dialect, value: Vec<u8>) -> Self {
+        let normalised = Some(Normalised { dialect, value });
+        match self {
+            Self::Valid => Self::Marked(Box::new(Marks { flags: None, normalised })),
+            Self::Marked(marks) => Self::Marked(Box::new(Marks { normalised, ..*marks })),
+            Self::Refused(refusal) => Self::Refused(Box::new(Refusal { dialect: Some(dialect), ..*refusal })),
+        }
     }
-}
-
-fn learn(stream: &Stream, id: SchemaId, shape: Arc<Shape>) -> Known {
-    if shape.name() != stream.record_name {
-        let message =
-            format!("schema {id} is {}, and {} holds {}", shape.name(), stream.raw, stream.record_name);
-        return Known::Refuse { reason: Reason::WrongSubject, message };
-    }
-    let Some(judge) = stream.judge_for(&shape) else {
-        let message = format!("schema {id} lacks a field that the contract of {} needs", stream.raw);
-        return Known::Refuse { reason: Reason::MissingField, message };
-    };
-    Known::Judge { shape, judge }
-}
-
-impl Default for Bench {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-/// Decodes and applies the rules. The values live on the stack of this call; a good record allocates nothing else.
-fn weigh(
-    shape: &Shape,
-    judge: &Judge,
-    avro: &[u8],
-    timestamp_ms: i64,
-    failures: &mut Vec<Failure>,
-) -> Option<Refusal> {
-    let mut values: Vec<Value<'_>> = Vec::with_capacity(shape.fields().len());
-    if let Err(error) = shape.decode(avro, &mut values) {
-        let reason = match error {
-            DecodeError::TrailingBytes { .. } => Reason::TrailingBytes,
-            DecodeError::Truncated { .. } | DecodeError::Malformed { .. } => Reason::Undecodable,
-        };
-        let seen = json!({ "length": avro.len() });
-        return Some(Refusal::of_value(reason, error.to_string(), &seen));
-    }
-    judge.judge(&values, timestamp_ms, failures);
-    let refusal = judge.refusal(failures)?;
-    let rule = judge.rule(refusal);
-    Some(Refusal {
-        reason: rule.code,
-        stage: Stage::Transformation,
-        rule: Some(rule.name.clone()),
-        message: judge.sentence(refusal, &values),
-        detail: detail(judge, failures, &values),
-    })
 }
 
 impl Refusal {
-    fn of_value(reason: Reason, message: String, seen: &Json) -> Self {
+    /// The value cannot be read.
+    pub(crate) fn of_value(reason: Reason, message: String, seen: &Json) -> Self {
         let detail = json!([{ "code": reason.code(), "message": message, "values": seen }]);
-        Self { reason, stage: Stage::ValueConverter, rule: None, message, detail }
+        Self { reason, stage: Stage::ValueConverter, rule: None, message, detail, dialect: None }
+    }
+
+    /// The text of a dialect cannot be read.
+    pub(crate) fn of_text(dialect: Dialect, fault: Fault) -> Self {
+        let mut seen = serde_json::Map::new();
+        seen.insert(fault.field.unwrap_or("record").to_owned(), fault.seen);
+        Self { dialect: Some(dialect), ..Self::of_value(fault.reason, fault.message, &Json::Object(seen)) }
     }
 }
 
-/// The first bytes of a value, enough to recognise what it is.
-fn hex(value: &[u8]) -> String {
-    const SHOWN: usize = 16;
-    value.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+impl From<Refusal> for Verdict {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }

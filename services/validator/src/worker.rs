@@ -6,28 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dead_letter::{Context as Letter, is_own_header};
 use kafka::{
-    BatchLimits, Class, Connection, Consumer, ConsumerSettings, Headers, Outgoing, Rebalance, Record,
-    TopicPartition, TransactionalProducer,
+    BatchLimits, Class, Connection, Consumer, ConsumerSettings, Outgoing, Rebalance, Record, TopicPartition,
+    TransactionalProducer,
 };
-use schema_registry::{Registry, SchemaId};
+use schema_registry::Registry;
 use service::{Attempt, Context, Control, Error, Health, Stop, clock, wait_for};
-use telemetry::{Counter, Metrics, names};
+use telemetry::Metrics;
 use tokio::runtime::Handle;
 
 use crate::{
     Settings,
+    bench::{Bench, Raw},
+    headers, meters,
     progress::{Progress, Tally},
+    schemas::Patient,
     stream::Stream,
-    verdict::{Bench, Refusal, Schema},
+    verdict::Verdict,
     watch::Watched,
 };
 
 /// Where Linux tells the host's name; in a container it is the container's.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
-/// The verdict of a good record among the reasons of the bad ones.
-const VALID: &str = "VALID";
 /// How long a poll waits for a first record; bounds how late a stop or a pause is seen.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// Being shut out twice within this time means that somebody else uses the same identity.
@@ -40,7 +40,7 @@ const TRANSACTIONS: &str = "kafka transactions";
 /// Everything that the thread needs.
 pub(crate) struct Worker {
     streams: Vec<(Stream, Bench)>,
-    registry: Arc<Registry>,
+    schemas: Patient,
     kafka: Connection,
     transactional_id: String,
     consumer_settings: ConsumerSettings,
@@ -122,8 +122,11 @@ impl Worker {
         };
         let id = format!("{}-{name}", settings.group_id);
         Ok(Self {
-            streams: streams.into_iter().map(|stream| (stream, Bench::new())).collect(),
-            registry,
+            streams: streams
+                .into_iter()
+                .map(|stream| (stream, Bench::new(settings.dialect_time_zone)))
+                .collect(),
+            schemas: Patient { registry, stop: context.stop.clone(), health: context.health.clone() },
             kafka: settings.kafka.clone(),
             consumer_settings: ConsumerSettings {
                 group_id: settings.group_id.clone(),
@@ -207,7 +210,7 @@ impl Worker {
         let verdicts = self.judge(batch)?;
         let mut tally = Tally::default();
         for (record, verdict) in batch.iter().zip(&verdicts) {
-            tally.add(record.topic(), record.partition(), record.offset(), verdict.is_none());
+            tally.add(record.topic(), record.partition(), record.offset(), verdict.is_valid());
         }
         let mut patience = Patience::new(self);
         let moved = self.forward(run, batch, &verdicts).and_then(|()| {
@@ -220,7 +223,7 @@ impl Worker {
         }
         run.progress.advance(&tally);
         self.watched.at(run.progress.next_offsets());
-        self.count(batch, &verdicts);
+        meters::count(&self.metrics, batch, &verdicts);
         if is_tried {
             self.health.set(TRANSACTIONS, Ok(()));
             // A first request to commit may still be on its way; a new epoch shuts it out of the next transaction.
@@ -229,15 +232,17 @@ impl Worker {
         Ok(())
     }
 
-    fn judge(&mut self, batch: &[Record<'_>]) -> Result<Vec<Option<Box<Refusal>>>, Error> {
-        let (registry, stop, health) = (&self.registry, &self.stop, &self.health);
+    fn judge(&mut self, batch: &[Record<'_>]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(batch.len());
         for record in batch {
             let (stream, bench) = find(&mut self.streams, record);
-            let look_up = |id| look_up(registry, stop, health, id);
-            let verdict =
-                bench.judge(stream, record.value(), record.headers(), record.timestamp_ms(), look_up)?;
-            verdicts.push(verdict.map(Box::new));
+            let raw = Raw {
+                value: record.value(),
+                partition: record.partition(),
+                offset: record.offset(),
+                timestamp_ms: record.timestamp_ms(),
+            };
+            verdicts.push(bench.judge(stream, raw, record.headers(), &self.schemas)?);
         }
         Ok(verdicts)
     }
@@ -246,22 +251,27 @@ impl Worker {
         &mut self,
         run: &Run<'_>,
         batch: &[Record<'_>],
-        verdicts: &[Option<Box<Refusal>>],
+        verdicts: &[Verdict],
     ) -> Result<(), kafka::Error> {
         run.producer.begin()?;
         for (record, verdict) in batch.iter().zip(verdicts) {
             let (stream, _) = find(&mut self.streams, record);
-            let (topic, headers) = match verdict {
-                None => (&stream.valid, Headers::from_record(record)),
-                Some(refusal) => {
-                    (&stream.dlq, dead_letter_headers(record, refusal, stream.contract.version()))
+            let (topic, value, headers) = match verdict {
+                Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None)),
+                Verdict::Marked(marks) => {
+                    let normalised = marks.normalised.as_ref().map(|normalised| &*normalised.value);
+                    (&stream.valid, normalised.or(record.value()), headers::valid(record, Some(marks)))
+                }
+                Verdict::Refused(refusal) => {
+                    let headers = headers::dead_letter(record, refusal, stream.contract.version());
+                    (&stream.dlq, record.value(), headers)
                 }
             };
             run.producer.send(Outgoing {
                 topic,
                 partition: Some(record.partition()),
                 key: record.key(),
-                value: record.value(),
+                value,
                 timestamp_ms: Some(record.timestamp_ms()),
                 headers,
             })?;
@@ -365,31 +375,6 @@ impl Worker {
         let step = || std::future::ready(step());
         Handle::current().block_on(wait_for(dependency, &self.stop, &self.health, step))
     }
-
-    fn count(&self, batch: &[Record<'_>], verdicts: &[Option<Box<Refusal>>]) {
-        // Runs of the same topic and verdict are counted at once: nearly always one run a batch.
-        let mut runs: Vec<(Counter, u64)> = Vec::new();
-        let mut last = None;
-        for (record, verdict) in batch.iter().zip(verdicts) {
-            let kind = (record.topic(), verdict.as_ref().map(|refusal| (refusal.stage, refusal.reason)));
-            if last != Some(kind) {
-                let reason = kind.1.map_or(VALID, |(_, reason)| reason.code());
-                let labels = [(names::STREAM, kind.0), (names::REASON, reason)];
-                runs.push((self.metrics.counter(&names::VERDICTS, &labels), 0));
-                last = Some(kind);
-            }
-            if let Some((_, count)) = runs.last_mut() {
-                *count += 1;
-            }
-            if let Some((stage, reason)) = kind.1 {
-                let labels = [(names::STAGE, stage.name()), (names::REASON, reason.code())];
-                self.metrics.counter(&names::DEAD_LETTERS, &labels).add(1);
-            }
-        }
-        for (counter, count) in runs {
-            counter.add(count);
-        }
-    }
 }
 
 /// An error that only somebody's change of a setting or a right can mend.
@@ -419,44 +404,4 @@ fn find<'s>(streams: &'s mut [(Stream, Bench)], record: &Record<'_>) -> &'s mut 
     let topic = record.topic();
     let index = streams.iter().position(|(stream, _)| *stream.raw == *topic);
     &mut streams[index.expect("only subscribed topics are polled")]
-}
-
-/// Asks the registry for a schema, for as long as it is away.
-fn look_up(registry: &Registry, stop: &Stop, health: &Health, id: SchemaId) -> Result<Schema, Error> {
-    let attempt = || async {
-        match registry.shape(id).await {
-            Ok(shape) => Ok(Schema::Known(shape)),
-            Err(error) => match error {
-                schema_registry::Error::UnknownSchema(_) => Ok(Schema::Unknown),
-                schema_registry::Error::Unusable { .. } => Ok(Schema::Unusable(error.to_string())),
-                schema_registry::Error::Refused { .. } | schema_registry::Error::Away { .. } => {
-                    Err(Attempt::Retry(error.into()))
-                }
-            },
-        }
-    };
-    Handle::current().block_on(wait_for("schema registry", stop, health, attempt))
-}
-
-/// The record's own headers, then those of the dead letter in place of any that it carried before.
-fn dead_letter_headers(record: &Record<'_>, refusal: &Refusal, contract_version: &str) -> Headers {
-    let own = record.headers().filter(|(name, _)| !is_own_header(name));
-    let headers = own.fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
-    let letter = Letter {
-        topic: record.topic().to_owned(),
-        partition: record.partition(),
-        offset: record.offset(),
-        connector_name: "validator".to_owned(),
-        task_id: 0,
-        stage: refusal.stage,
-        exception_class: format!("turnpike.{}", refusal.reason),
-        exception_message: refusal.message.clone(),
-        reason: refusal.reason,
-        rule: refusal.rule.clone(),
-        detail: refusal.detail.clone(),
-        contract_version: Some(contract_version.to_owned()),
-        attempt: Letter::attempts_of(record.headers()) + 1,
-        failed_at_ms: clock::now_ms(),
-    };
-    letter.headers().iter().fold(headers, |headers, (name, value)| headers.add(name, Some(value.as_bytes())))
 }

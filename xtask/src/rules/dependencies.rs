@@ -10,7 +10,7 @@ const GATEWAYS: &[(&str, &[&str], &str)] = &[
     ("rdkafka", &["crates/kafka"], "use the kafka crate"),
     (
         "sqlx",
-        &["services/mariadb-writer", "services/turnpike", "tests"],
+        &["services/mariadb-writer", "services/turnpike", "tests", "bench"],
         "rows are written by mariadb-writer alone",
     ),
     ("schema_registry_converter", &["crates/schema-registry"], "use the schema-registry crate"),
@@ -19,7 +19,14 @@ const GATEWAYS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Folders whose crates compute and do nothing else: no input, output, clock or runtime.
-const PURE: &[&str] = &["crates/contract", "crates/dead-letter", "crates/events", "crates/simulation"];
+const PURE: &[&str] = &[
+    "crates/contract",
+    "crates/dead-letter",
+    "crates/dialects",
+    "crates/events",
+    "crates/log-styles",
+    "crates/simulation",
+];
 /// What would make them otherwise.
 const IMPURE: &[&str] =
     &["axum", "kafka", "reqwest", "schema-registry", "service", "sqlx", "telemetry", "tokio", "tonic"];

@@ -25,7 +25,7 @@ fn wrong_command_lines_are_refused_in_one_line() {
         (&["--ships=1", "--ships=2"], &["--ships", "given once"]),
         (&["--shipz=1"], &["\"--shipz\"", "--help", "--ships"]),
         (&["sail"], &["\"sail\"", "--help"]),
-        (&["--log-format=xml"], &["--log-format (TURNPIKE_LOG_FORMAT)", "\"xml\"", "text, json"]),
+        (&["--log-style=xml"], &["--log-style (TURNPIKE_LOG_STYLE)", "\"xml\"", "text, json, ibm"]),
         (&["--log-level=inof"], &["--log-level", "\"inof\"", "info"]),
         (&["--http-address=here"], &["--http-address (TURNPIKE_HTTP_ADDRESS)", "\"here\"", "HTTP"]),
     ];
@@ -94,7 +94,7 @@ fn secrets_come_from_files() {
                 "--behave=tell-secret",
                 "--http-address=127.0.0.1:0",
                 "--grpc-address=127.0.0.1:0",
-                "--log-format=json",
+                "--log-style=json",
             ],
         ]
         .concat();
@@ -116,4 +116,20 @@ fn doubtful_secret_files_are_refused() {
     let ended = run_in(&[], &both);
     assert_refused(&ended, &["TURNPIKE_PASSWORD_FILE", "only one of"]);
     assert!(!ended.stderr[0].contains("hunter2"));
+}
+
+/// A source pipeline's lines go to stdout, all of them by the end; beside them log lines are for what is wrong, unless a
+/// level is given.
+#[test]
+fn a_source_style_speaks_on_stdout() {
+    let quiet: &[&str] = &[];
+    for (level, has_log_lines) in [(quiet, false), (&["--log-level=info"], true)] {
+        let ports = ["--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0"];
+        let ended = run(&[&["--behave=speak", "--log-style=ibm"], &ports[..], level].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.contains("Connecting to Kafka\nConnected to Kafka\n"), "{ended:?}");
+        assert_eq!(!ended.stderr.is_empty(), has_log_lines, "{ended:?}");
+    }
+    let plain = run(&["--behave=speak", "--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0"]);
+    assert!(!plain.stdout.contains("Kafka"), "{plain:?}");
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use log_styles::Line;
 use serde::Serialize;
 use serde_json::Value;
 use telemetry::names;
@@ -62,6 +63,8 @@ enum Behave {
     PanicInTask,
     PanicInThread,
     TellSecret,
+    /// Say two lines of a source pipeline.
+    Speak,
     /// Fail in one task while another never ends.
     FailBesideStuck,
     /// Never end, in a thread.
@@ -82,6 +85,10 @@ async fn behave(context: Context<Config>) -> Result<(), Error> {
         Behave::PanicInTask => tasks.spawn("crane", async { panic!("on purpose") }),
         Behave::PanicInThread => tasks.spawn_thread("crane", || panic!("on purpose")),
         Behave::TellSecret => tracing::info!("secret: {:?}", config.password.as_ref().map(Secret::expose)),
+        Behave::Speak => {
+            context.voice.say(&Line::KafkaConnecting);
+            context.voice.say(&Line::KafkaConnected);
+        }
         Behave::FailBesideStuck => {
             tasks.spawn_thread("stuck-0", park_forever);
             tasks.spawn("crane", async { Err(Error::failed("the rope broke")) });
@@ -101,7 +108,7 @@ async fn behave(context: Context<Config>) -> Result<(), Error> {
 }
 
 async fn serve(context: &Context<Config>) -> Result<(), Error> {
-    let Context { config, metrics, health, control, tasks, stop } = context;
+    let Context { config, metrics, health, control, tasks, stop, .. } = context;
     metrics.counter(&names::CONSUMED, &[(names::TOPIC, "toll")]).add(7);
     metrics.histogram(&names::END_TO_END_MS, &[]).record_all([10, 20, 30]);
     control.set_rate(config.rate);
@@ -175,7 +182,7 @@ impl Process {
         let common = [
             "--http-address=127.0.0.1:0",
             "--grpc-address=127.0.0.1:0",
-            "--log-format=json",
+            "--log-style=json",
             "--log-level=info",
         ];
         Self::start_with_drain(&[arguments, &common].concat(), &[], drain)

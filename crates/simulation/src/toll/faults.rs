@@ -3,37 +3,38 @@
 use std::borrow::Cow;
 
 use events::TollPassage;
-use rand::{RngExt, seq::IndexedRandom};
+use rand::RngExt as _;
 
 use super::VehicleType;
-use crate::{Random, faults::Kind};
+use crate::{
+    Random,
+    draw::{one_of, word},
+    faults::{Kind, MISSING_WORDS, spoil_time},
+};
 
-/// Milliseconds of a year of 365 days.
-const YEAR_MS: i64 = 365 * 24 * 3_600_000;
-/// How many years back the time of an event goes that is said to be old.
-const OLD_YEARS: std::ops::Range<i64> = 10..50;
-
-/// Types that no contract of ours lists: a class of its own, another case, and plain nonsense.
-const UNKNOWN_TYPES: [&str; 4] = ["SUV", "Car", "spaceship", "lorry"];
+/// Types that the contract does not list: a class of its own and plain nonsense.
+const UNKNOWN_TYPES: [&str; 4] = ["SUV", "spaceship", "lorry", "pickup"];
 /// Currencies that nobody is charged in here.
-const UNKNOWN_CURRENCIES: [&str; 3] = ["XTS", "eur", "EURO"];
+const UNKNOWN_CURRENCIES: [&str; 3] = ["XTS", "USD", "EURO"];
 
-/// Spoils a good passage in place, if `kind` is one that concerns the event and not its bytes.
-///
-/// Exactly one thing is wrong afterwards, so that the verdict has one right answer.
-pub fn spoil(kind: Kind, passage: &mut TollPassage, random: &mut Random) {
+/// Spoils a passage; see [`World::spoil`](crate::World::spoil).
+pub(super) fn spoil(kind: Kind, passage: &mut TollPassage, random: &mut Random) {
     match kind {
         Kind::OutOfRange => leave_a_range(passage, random),
-        // A heavy vehicle of another type would also pay too much for it.
-        Kind::UnknownCategory if !is_heavy(passage) && random.random() => {
-            passage.vehicle_type = Cow::Borrowed(one_of(&UNKNOWN_TYPES, random));
+        Kind::UnknownCategory if random.random() => {
+            passage.vehicle_type = word(&UNKNOWN_TYPES, random);
         }
-        Kind::UnknownCategory => passage.currency = Cow::Borrowed(one_of(&UNKNOWN_CURRENCIES, random)),
-        Kind::Contradiction if is_heavy(passage) => passage.amount_cents = random.random_range(10..=49) * 10,
-        Kind::Contradiction => passage.amount_cents = random.random_range(201..=600) * 10,
-        Kind::OldTime => {
-            passage.occurred_at_ms -= random.random_range(OLD_YEARS.start * YEAR_MS..OLD_YEARS.end * YEAR_MS);
+        Kind::UnknownCategory => passage.currency = Some(word(&UNKNOWN_CURRENCIES, random)),
+        Kind::WrongCase if random.random() => {
+            passage.vehicle_type = Cow::Borrowed(capitalised(&passage.vehicle_type));
         }
+        Kind::WrongCase => passage.currency = Some(word(&["eur", "Eur"], random)),
+        Kind::Sentinel => miss_a_value(passage, random),
+        Kind::Contradiction if is_heavy(passage) => {
+            passage.amount_cents = Some(random.random_range(10..=49) * 10);
+        }
+        Kind::Contradiction => passage.amount_cents = Some(random.random_range(201..=600) * 10),
+        Kind::OldTime | Kind::FutureTime => spoil_time(kind, &mut passage.occurred_at_ms, random),
         Kind::BadFraming
         | Kind::UnknownSchemaId
         | Kind::Truncated
@@ -43,20 +44,35 @@ pub fn spoil(kind: Kind, passage: &mut TollPassage, random: &mut Random) {
 }
 
 fn leave_a_range(passage: &mut TollPassage, random: &mut Random) {
-    // A heavy vehicle that pays nothing would also contradict its tariff.
-    let fields = if is_heavy(passage) { 3 } else { 4 };
-    match random.random_range(0..fields) {
+    match random.random_range(0..4) {
         0 => passage.toll_plaza_id = one_of(&[9999, 3999, 4011, 0], random),
-        1 => passage.lane = one_of(&[0, 13, 99, -1], random),
-        2 => passage.transponder_id = one_of(&[5, 9_999, 10_000_001, -1], random),
-        _ => passage.amount_cents = one_of(&[0, -passage.amount_cents], random),
+        1 => passage.lane = Some(one_of(&[0, 13, 99, -1], random)),
+        2 => passage.transponder_id = Some(one_of(&[5, 9_999, 10_000_001, -1], random)),
+        _ => passage.amount_cents = Some(one_of(&[0, -500, 99_900], random)),
+    }
+}
+
+fn miss_a_value(passage: &mut TollPassage, random: &mut Random) {
+    match random.random_range(0..5) {
+        0 => passage.toll_plaza_id = one_of(&[65_535, -99, 1001], random),
+        1 => passage.lane = Some(one_of(&[65_535, -99, 1001], random)),
+        2 => passage.transponder_id = Some(one_of(&[-99, 1001], random)),
+        3 => passage.vehicle_type = word(&MISSING_WORDS, random),
+        _ => passage.currency = Some(word(&MISSING_WORDS, random)),
+    }
+}
+
+/// A type as people write it.
+fn capitalised(vehicle_type: &str) -> &'static str {
+    match VehicleType::named(vehicle_type).expect("only good passages are spoiled") {
+        VehicleType::Car => "Car",
+        VehicleType::Truck => "Truck",
+        VehicleType::Van => "Van",
+        VehicleType::Bus => "BUS",
+        VehicleType::Motorcycle => "Motorcycle",
     }
 }
 
 fn is_heavy(passage: &TollPassage) -> bool {
     VehicleType::named(&passage.vehicle_type).is_some_and(VehicleType::is_heavy)
-}
-
-fn one_of<T: Copy>(choices: &[T], random: &mut Random) -> T {
-    *choices.choose(random).expect("every list of choices has some")
 }

@@ -9,10 +9,14 @@ mod plazas;
 use std::borrow::Cow;
 
 use events::TollPassage;
-use rand::{Rng, RngExt};
+use rand::{Rng as _, RngExt as _};
 
-use crate::{Random, Seed, demand::Curve, demand::Hour};
-pub use faults::spoil;
+use crate::{
+    Random, Seed, World,
+    demand::{Curve, Hour},
+    draw,
+    faults::Kind,
+};
 use fleet::Fleet;
 pub use fleet::VEHICLES_MAX;
 pub use mix::{Mix, VehicleType};
@@ -21,7 +25,7 @@ use plazas::Plazas;
 /// The only currency of this world.
 const CURRENCY: &str = "EUR";
 
-/// Settings of a [`World`].
+/// Settings of a [`TollWorld`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// How many vehicles there are, shared out among the types by the mix; at most [`VEHICLES_MAX`].
@@ -40,7 +44,7 @@ impl Default for Options {
 ///
 /// The same seed, options and times give the same passages. After construction nothing is allocated.
 #[derive(Debug)]
-pub struct World {
+pub struct TollWorld {
     mix: Mix,
     fleet: Fleet,
     plazas: Plazas,
@@ -51,10 +55,13 @@ pub struct World {
     event_ids: Random,
 }
 
-impl World {
+impl World for TollWorld {
+    type Options = Options;
+    type Event = TollPassage;
+
     /// Builds the vehicles and the plazas' tariffs, which takes some microseconds a vehicle.
-    pub fn new(seed: Seed, options: &Options) -> Self {
-        World {
+    fn new(seed: Seed, options: &Options) -> Self {
+        TollWorld {
             mix: options.mix.clone(),
             fleet: Fleet::new(seed.child("fleet"), options),
             plazas: Plazas::new(seed.child("tariffs")),
@@ -66,29 +73,28 @@ impl World {
         }
     }
 
-    /// Demand of all plazas together, with a daily mean of 1.
-    pub fn demand() -> Curve {
+    fn demand() -> Curve {
         Plazas::demand()
     }
 
-    /// The next passage, at the Unix time `now_ms`.
-    pub fn next(&mut self, now_ms: i64) -> TollPassage {
+    fn next(&mut self, now_ms: i64) -> TollPassage {
         let vehicle_type = self.mix.choose(self.types.next_u32());
         let vehicle = self.fleet.choose(vehicle_type, &mut self.vehicles);
         let plaza = self.plazas.choose(Hour::of(now_ms), vehicle_type, self.places.next_u32());
-        let mut event_id_bits = [0; 10];
-        self.event_ids.fill_bytes(&mut event_id_bits);
-        let event_id = uuid::Builder::from_unix_timestamp_millis(now_ms.max(0) as u64, &event_id_bits);
         TollPassage {
-            event_id: event_id.into_uuid(),
+            event_id: draw::event_id(now_ms, &mut self.event_ids),
             vehicle_id: vehicle.id,
-            transponder_id: vehicle.transponder_id,
+            transponder_id: Some(vehicle.transponder_id),
             vehicle_type: Cow::Borrowed(vehicle_type.name()),
             toll_plaza_id: plaza.id,
-            lane: self.lanes.random_range(1..=plaza.lanes),
-            amount_cents: plaza.tariff_cents(vehicle_type),
-            currency: Cow::Borrowed(CURRENCY),
+            lane: Some(self.lanes.random_range(1..=plaza.lanes)),
+            amount_cents: Some(plaza.tariff_cents(vehicle_type)),
+            currency: Some(Cow::Borrowed(CURRENCY)),
             occurred_at_ms: now_ms,
         }
+    }
+
+    fn spoil(kind: Kind, passage: &mut TollPassage, random: &mut Random) {
+        faults::spoil(kind, passage, random);
     }
 }

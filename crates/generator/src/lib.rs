@@ -1,0 +1,51 @@
+//! What all generators share: a seeded world is written to Kafka, as Avro, at a wanted pace.
+//!
+//! At the start the topics are created where absent and the schema is registered; then one thread produces.
+//! What is written depends on the seed, the options and the clock alone ([`Stream`]), so whoever knows them
+//! knows each record and what is wrong with it. What differs from generator to generator is its [`Source`].
+
+mod config;
+mod pace;
+mod producing;
+mod schema;
+mod source;
+mod stream;
+mod styled;
+#[cfg(test)]
+mod testing;
+mod timeline;
+mod topics;
+
+use kafka::Property;
+use service::{Context, Error};
+
+pub use config::Config;
+use producing::Producing;
+pub use source::Source;
+pub use stream::{Record, Stream};
+
+/// Runs a generator until the wanted number of records is written, or until it is told to stop.
+pub async fn run<S: Source>(context: Context<Config<S>>) -> Result<(), Error> {
+    let Context { config, metrics, health, control, tasks, stop, voice } = context;
+    control.set_rate(Some(config.rate));
+    let properties = producer_properties(&config);
+    let producer = config
+        .kafka
+        .telling_producer(S::DESCRIPTION.name, &properties, styled::on_delivery(&voice))
+        .map_err(|error| topics::refused(&config, error))?;
+    topics::bootstrap(&config, &producer, &stop, &health, &voice).await?;
+    let schema_id = schema::id(&config, &stop, &health).await?;
+    let stream = config.stream(schema_id);
+    let producing =
+        Producing::new(&config, &metrics, &control, &stop, &health, producer, stream).speaking(&voice);
+    tasks.spawn_thread("producing", move || producing.run());
+    tasks.finished().await
+}
+
+/// A broker forgets an idempotent producer whose newest record is a day old by its own timestamp. With simulated times
+/// that can be at any restart of a broker, and a request that overtakes a failed one would then be accepted: so there is
+/// no second one on its way.
+fn producer_properties<S: Source>(config: &Config<S>) -> Vec<Property> {
+    let one = Property { key: "max.in.flight.requests.per.connection".to_owned(), value: "1".to_owned() };
+    config.start_time.map(|_| one).into_iter().collect()
+}
