@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dead_letter::Reason;
-use events::{DecodeError, Logical, Shape, Value};
+use events::{DecodeError, Field, Logical, Shape, Value};
 use kafka::Record;
 use schema_registry::{NotFramed, SchemaId};
 use service::Error;
@@ -15,6 +15,7 @@ use crate::{
     rejection::Rejection,
     statement::Statements,
     table::{Table, Unset},
+    transforms::Outcome,
 };
 
 /// How the records of one connector become rows of one table. Immutable: a new schema makes a new one.
@@ -24,7 +25,25 @@ pub(crate) struct AvroRows {
     table: Arc<Table>,
     columns: Vec<String>,
     statements: Arc<Statements>,
-    schemas: Vec<(SchemaId, Arc<Shape>, Projection)>,
+    schemas: Vec<Schema>,
+}
+
+/// A schema that records can have.
+#[derive(Debug, Clone)]
+struct Schema {
+    id: SchemaId,
+    shape: Arc<Shape>,
+    transformed: Arc<Outcome>,
+    projection: Projection,
+}
+
+/// What a record has become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// A row.
+    Row,
+    /// Nothing: a filter left it out.
+    Skipped,
 }
 
 /// Where each column of the statement takes its value from, for one schema.
@@ -58,9 +77,9 @@ impl AvroRows {
             KeySource::RecordKey(column) => vec![column.clone()],
             KeySource::None | KeySource::RecordValue(_) => Vec::new(),
         };
-        let columns: Vec<String> =
-            columns.into_iter().chain(connector.fields.whitelist.iter().cloned()).collect();
-        let complete = !connector.fields.whitelist.is_empty();
+        let whitelist = &connector.transforms.whitelist;
+        let columns: Vec<String> = columns.into_iter().chain(whitelist.iter().cloned()).collect();
+        let complete = !whitelist.is_empty();
         let statements = Arc::new(Statements::new(&table.name, Vec::new(), connector.insert_mode, &[]));
         let rows =
             Self { connector, table: Arc::new(table), columns: Vec::new(), statements, schemas: Vec::new() };
@@ -71,23 +90,23 @@ impl AvroRows {
     /// The same, able to read records of one more schema.
     ///
     /// # Errors
-    /// [`Error::Config`] if a field has no column, or a column that needs a value has no field.
+    /// [`Error::Config`] if a field has no column, a column that needs a value has no field, or a transform names a field
+    /// that the records do not have.
     pub(crate) fn with_schema(&self, id: SchemaId, shape: Arc<Shape>) -> Result<Self, Error> {
+        let connector = &self.connector;
+        let of_schema = format!("of schema {id} ({})", shape.name());
+        let transformed = connector.transforms.of_schema(&shape).map_err(|misfit| {
+            let setting = format!("connector {}: {} for records {of_schema}", connector.name, misfit.key);
+            Error::config(setting, misfit.value, misfit.allowed)
+        })?;
         let mut columns = self.columns.clone();
-        let mut named = Vec::new();
-        for field in shape.fields() {
-            let Some(column) = self.connector.fields.column_of(&field.name) else { continue };
+        let mut named: Vec<&str> = Vec::new();
+        for (index, column) in transformed.columns() {
+            let field = &transformed.fields()[index];
             let refused = |allowed: &str| {
-                Err(Error::config(
-                    format!(
-                        "connector {}: column of field {} of schema {id} ({})",
-                        self.connector.name,
-                        field.name,
-                        shape.name()
-                    ),
-                    format!("{}.{column}", self.table.name),
-                    allowed,
-                ))
+                let setting =
+                    format!("connector {}: column of field {} {of_schema}", connector.name, field.name);
+                Err(Error::config(setting, format!("{}.{column}", self.table.name), allowed))
             };
             if let Some(Logical::Decimal { scale, .. }) = field.logical
                 && scale > DECIMAL_SCALE_MAX
@@ -97,20 +116,28 @@ impl AvroRows {
             if named.contains(&column) {
                 return refused("a column that no other field is written to");
             }
-            if !columns.iter().any(|known| known.eq_ignore_ascii_case(&column)) {
-                columns.push(column.clone());
+            if !columns.iter().any(|known| known.eq_ignore_ascii_case(column)) {
+                columns.push(column.to_owned());
             }
             named.push(column);
         }
         let mut rows = self.with_columns(columns, true)?;
-        rows.schemas.push((id, shape, Arc::from([])));
+        let (transformed, projection) = (Arc::new(transformed), Arc::from([]));
+        rows.schemas.push(Schema { id, shape, transformed, projection });
         rows.project();
         Ok(rows)
     }
 
     /// Whether records of this schema can be read.
     pub(crate) fn knows(&self, id: SchemaId) -> bool {
-        self.schemas.iter().any(|(known, ..)| *known == id)
+        self.schemas.iter().any(|schema| schema.id == id)
+    }
+
+    /// The bare Avro of a record and how to read it; `None` if its schema is not known.
+    pub(crate) fn avro_of<'b>(&self, record: &'b Record<'_>) -> Option<(&Shape, &'b [u8])> {
+        let (id, avro) = schema_of(record).ok()?;
+        let schema = self.schemas.iter().find(|schema| schema.id == id)?;
+        Some((&schema.shape, avro))
     }
 
     /// The statements that the rows go into.
@@ -118,27 +145,31 @@ impl AvroRows {
         &self.statements
     }
 
-    /// Binds a record's values to the next placeholders, or binds nothing and says why.
+    /// Binds a record's values to the next placeholders, or binds nothing: a filter left the record out, or it says why.
     ///
     /// The record's schema must be known; a schema that is not counts as unknown to the registry.
     pub(crate) fn bind<'b>(
-        &self,
+        &'b self,
         record: &'b Record<'_>,
         scratch: &mut Scratch<'b>,
         arguments: &mut MySqlArguments,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Bound, Rejection> {
         let (id, avro) = schema_of(record)?;
-        let Some((_, shape, projection)) = self.schemas.iter().find(|(known, ..)| *known == id) else {
+        let Some(schema) = self.schemas.iter().find(|schema| schema.id == id) else {
             return Err(Rejection::of_value(
                 Reason::UnknownSchema,
                 format!("the registry knows no schema {id}"),
             ));
         };
-        shape.decode(avro, &mut scratch.values).map_err(|error| undecodable(&error))?;
+        schema.shape.decode(avro, &mut scratch.values).map_err(|error| undecodable(&error))?;
+        if !schema.transformed.apply(record, &mut scratch.values)? {
+            return Ok(Bound::Skipped);
+        }
+        let fields: &[Field] = schema.transformed.fields();
         scratch.cells.clear();
-        for (source, column) in projection.iter().zip(&self.columns) {
+        for (source, column) in schema.projection.iter().zip(&self.columns) {
             scratch.cells.push(match source {
-                Source::Field(index) => Cell::new(scratch.values[*index], &shape.fields()[*index], column)?,
+                Source::Field(index) => Cell::new(scratch.values[*index], &fields[*index], column)?,
                 Source::Topic => Cell::Text(record.topic()),
                 Source::Partition => Cell::Int(record.partition()),
                 Source::Offset => Cell::Long(record.offset()),
@@ -154,7 +185,7 @@ impl AvroRows {
         for cell in &scratch.cells {
             cell.bind(arguments);
         }
-        Ok(())
+        Ok(Bound::Row)
     }
 
     /// The same with other columns; `complete` says that rows have no columns but these.
@@ -203,18 +234,16 @@ impl AvroRows {
     /// Finds anew where each column takes its value from, for every schema.
     fn project(&mut self) {
         let columns = &self.columns;
-        for (_, shape, projection) in &mut self.schemas {
+        for Schema { transformed, projection, .. } in &mut self.schemas {
             let source = |column: &String| match &self.connector.key {
                 KeySource::Coordinates([topic, _, _]) if topic == column => Source::Topic,
                 KeySource::Coordinates([_, partition, _]) if partition == column => Source::Partition,
                 KeySource::Coordinates([_, _, offset]) if offset == column => Source::Offset,
                 KeySource::RecordKey(key) if key == column => Source::Key,
                 _ => {
-                    let names =
-                        shape.fields().iter().map(|field| self.connector.fields.column_of(&field.name));
-                    let index = names.enumerate().find_map(|(index, name)| {
-                        name.is_some_and(|name| name.eq_ignore_ascii_case(column)).then_some(index)
-                    });
+                    let index = transformed
+                        .columns()
+                        .find_map(|(index, name)| name.eq_ignore_ascii_case(column).then_some(index));
                     let nullable = self.table.column(column).is_some_and(|column| column.nullable);
                     index.map_or(Source::Absent { nullable }, Source::Field)
                 }

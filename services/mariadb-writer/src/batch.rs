@@ -7,7 +7,7 @@ use service::Error;
 use sqlx::{Arguments as _, mysql::MySqlArguments};
 
 use crate::{
-    avro::{AvroRows, Scratch},
+    avro::{AvroRows, Bound, Scratch},
     connector::{Connector, Sink},
     dead_letters::DeadLetterRows,
     rejection::Rejection,
@@ -26,6 +26,8 @@ pub(crate) struct Batch<'c> {
     pub(crate) parts: Vec<Part>,
     /// Records that cannot become rows, by their index.
     pub(crate) rejected: Vec<(u32, Rejection)>,
+    /// Records that a filter leaves out, by their index.
+    skipped: Vec<u32>,
     /// Records whose dead letters Kafka has acknowledged already, by their index; a repeated attempt sends no second one.
     pub(crate) reported: BTreeSet<u32>,
     /// Set while a COMMIT was sent whose answer is not known, with the records that became dead letters in it.
@@ -43,6 +45,8 @@ pub(crate) struct Span {
     pub(crate) next_offset: i64,
     /// How many records.
     pub(crate) records: u64,
+    /// How many of them a filter leaves out.
+    pub(crate) skipped: u64,
 }
 
 /// The rows of one table.
@@ -97,16 +101,16 @@ impl Rows {
     }
 
     fn bind<'b>(
-        &self,
+        &'b self,
         record: &'b Record<'_>,
         scratch: &mut Scratch<'b>,
         arguments: &mut MySqlArguments,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Bound, Rejection> {
         match self {
             Self::Avro(rows) => rows.bind(record, scratch, arguments),
             Self::DeadLetters(rows) => {
                 rows.bind(record, arguments);
-                Ok(())
+                Ok(Bound::Row)
             }
         }
     }
@@ -141,6 +145,7 @@ impl<'c> Batch<'c> {
             records,
             parts: Vec::with_capacity(tables.len()),
             rejected: Vec::new(),
+            skipped: Vec::new(),
             reported: BTreeSet::new(),
             answer_outstanding: None,
         };
@@ -149,14 +154,11 @@ impl<'c> Batch<'c> {
                 |index: &u32| tables.len() == 1 || table_of(&batch.records[*index as usize]) == table;
             let candidates: Vec<u32> = (0..batch.records.len() as u32).filter(of_table).collect();
             if !candidates.is_empty() {
-                batch.parts.push(Part::new(
-                    Arc::clone(rows),
-                    &batch.records,
-                    &candidates,
-                    &mut batch.rejected,
-                ));
+                let part = Part::new(rows, &mut batch, &candidates);
+                batch.parts.push(part);
             }
         }
+        batch.count_skipped();
         batch
     }
 
@@ -184,6 +186,29 @@ impl<'c> Batch<'c> {
         self.rejected =
             rejected.filter_map(|(index, why)| Some((renumbered[index as usize]?, why))).collect();
         self.reported = self.reported.iter().filter_map(|index| renumbered[*index as usize]).collect();
+        self.skipped = self.skipped.iter().filter_map(|index| renumbered[*index as usize]).collect();
+        self.count_skipped();
+    }
+
+    /// Whether a filter leaves a record out.
+    pub(crate) fn is_skipped(&self, index: u32) -> bool {
+        self.skipped.binary_search(&index).is_ok()
+    }
+
+    /// How many records a filter leaves out.
+    pub(crate) fn skipped_count(&self) -> usize {
+        self.skipped.len()
+    }
+
+    /// Tells each span how many of its records are left out.
+    fn count_skipped(&mut self) {
+        // Each table has added its own.
+        self.skipped.sort_unstable();
+        for index in &self.skipped {
+            let record = &self.records[*index as usize];
+            let span = self.spans.iter_mut().find(|span| is_of(&span.at, record));
+            span.expect("spans are made of the records").skipped += 1;
+        }
     }
 
     /// The span that a record of this batch belongs to.
@@ -194,32 +219,34 @@ impl<'c> Batch<'c> {
 }
 
 impl Part {
-    fn new(
-        rows: Arc<Rows>,
-        records: &[Record<'_>],
-        candidates: &[u32],
-        rejected: &mut Vec<(u32, Rejection)>,
-    ) -> Self {
-        let mut part = Self { rows, accepted: Vec::with_capacity(candidates.len()), chunks: Vec::new() };
+    /// Makes rows of the candidates; those that become none are noted in the batch.
+    fn new(rows: &Arc<Rows>, batch: &mut Batch<'_>, candidates: &[u32]) -> Self {
+        let Batch { records, rejected, skipped, .. } = batch;
+        let mut part = Self {
+            rows: Arc::clone(rows),
+            accepted: Vec::with_capacity(candidates.len()),
+            chunks: Vec::new(),
+        };
         let mut scratch = Scratch::default();
         let mut rest = candidates;
         while !rest.is_empty() {
-            let (target, bytes) = plan(&part.rows, records, rest);
+            let (target, bytes) = plan(rows, records, rest);
             let start = part.accepted.len();
-            let mut arguments = part.rows.arguments(target, bytes);
+            let mut arguments = rows.arguments(target, bytes);
             while let Some((index, after)) = rest.split_first()
                 && part.accepted.len() - start < target
             {
                 rest = after;
-                match part.rows.bind(&records[*index as usize], &mut scratch, &mut arguments) {
-                    Ok(()) => part.accepted.push(*index),
+                match rows.bind(&records[*index as usize], &mut scratch, &mut arguments) {
+                    Ok(Bound::Row) => part.accepted.push(*index),
+                    Ok(Bound::Skipped) => skipped.push(*index),
                     Err(rejection) => rejected.push((*index, rejection)),
                 }
             }
             if part.accepted.len() - start == target {
                 part.chunks.push(Chunk { range: start..start + target, arguments: Some(arguments) });
             } else {
-                // Rejections left too few rows for the planned statement: they are made again in fitting ones.
+                // Too few are left for the planned statement, as some were rejected or skipped: they are made again in fitting ones.
                 part.cut(start, records);
             }
         }
@@ -242,7 +269,8 @@ impl Part {
         let mut scratch = Scratch::default();
         for index in &self.accepted[range] {
             let bound = self.rows.bind(&records[*index as usize], &mut scratch, &mut arguments);
-            bound.expect("a row that was accepted once is accepted again");
+            let bound = bound.expect("a row that was accepted once is accepted again");
+            debug_assert_eq!(bound, Bound::Row);
         }
         arguments
     }
@@ -273,6 +301,7 @@ fn spans<'c>(records: &[Record<'c>], partition_of: impl Fn(&Record<'c>) -> Topic
                     first_offset: offset,
                     next_offset: offset,
                     records: 0,
+                    skipped: 0,
                 });
                 spans.len() - 1
             });

@@ -1,5 +1,7 @@
 //! A connector: what to read, where to write it and what to do with what cannot be written, checked before anything starts.
 
+mod keys;
+
 use std::time::Duration;
 
 use service::{Error, Secret};
@@ -7,9 +9,10 @@ use service::{Error, Secret};
 use crate::{
     database::{self, Target},
     document::Document,
-    fields::Fields,
     settings::Settings,
+    transforms::Transforms,
 };
+use keys::{CLASSES, TABLES_MUST_EXIST, UNSUPPORTED, WITHOUT_EFFECT};
 
 /// A checked connector document, in the terms of this writer.
 #[derive(Debug, Clone)]
@@ -30,8 +33,8 @@ pub(crate) struct Connector {
     pub(crate) insert_mode: InsertMode,
     /// Where key columns come from.
     pub(crate) key: KeySource,
-    /// Which fields are written, under which names.
-    pub(crate) fields: Fields,
+    /// What becomes of a record's fields, and which of them are written.
+    pub(crate) transforms: Transforms,
     /// How much goes into one transaction.
     pub(crate) batch: BatchLimits,
     /// What becomes of records that cannot be written; `None` = the first one stops the service.
@@ -132,57 +135,6 @@ const LINGER_MS_MAX: u64 = 10_000;
 const TASKS_MAX: u32 = 64;
 const DEAD_LETTERS_TABLE: &str = "turnpike.dead_letters";
 
-/// The JDBC sinks that documents written for Kafka Connect name, and ours.
-const CLASSES: [(&str, Sink); 6] = [
-    ("turnpike.JdbcSink", Sink::Jdbc),
-    ("io.confluent.connect.jdbc.JdbcSinkConnector", Sink::Jdbc),
-    ("io.aiven.connect.jdbc.JdbcSinkConnector", Sink::Jdbc),
-    ("io.aiven.kafka.connect.jdbc.JdbcSinkConnector", Sink::Jdbc),
-    ("io.debezium.connector.jdbc.JdbcSinkConnector", Sink::Jdbc),
-    ("turnpike.DeadLetterSink", Sink::DeadLetters),
-];
-
-/// Keys that are right to set and change nothing here: errors are retried for as long as they last, dead letters always
-/// carry their context, keys are text, identifiers are quoted.
-const WITHOUT_EFFECT: [&str; 28] = [
-    "name",
-    "key.converter",
-    "header.converter",
-    "max.retries",
-    "retry.backoff.ms",
-    "flush.max.retries",
-    "flush.retry.delay.ms",
-    "connection.attempts",
-    "connection.backoff.ms",
-    "connection.restart.on.errors",
-    "errors.log.enable",
-    "errors.log.include.messages",
-    "errors.retry.timeout",
-    "errors.retry.delay.max.ms",
-    "errors.deadletterqueue.topic.replication.factor",
-    "errors.deadletterqueue.context.headers.enable",
-    "quote.sql.identifiers",
-    "sql.quote.identifiers",
-    "quote.identifiers",
-    "dialect.name",
-    "table.types",
-    "config.action.reload",
-    "trim.sensitive.log",
-    "replace.null.with.default",
-    "date.timezone",
-    "value.converter.schemas.enable",
-    "value.converter.auto.register.schemas",
-    "value.converter.use.latest.version",
-];
-
-/// Keys whose other values would change what is written.
-const UNSUPPORTED: [(&str, &str); 3] =
-    [("delete.enabled", "false"), ("db.timezone", "UTC"), ("use.time.zone", "UTC")];
-
-/// Keys whose other values would create what is missing; as nothing is created, what is missing is told at the start.
-const TABLES_MUST_EXIST: [(&str, &str); 3] =
-    [("auto.create", "false"), ("auto.evolve", "false"), ("schema.evolution", "none")];
-
 impl Connector {
     /// Checks a document; unknown keys are logged, anything wrong is refused by key.
     pub(crate) fn new(document: &Document, defaults: &Defaults) -> Result<Self, Error> {
@@ -219,7 +171,7 @@ impl Connector {
             table: table_format(&settings, sink, &target)?,
             insert_mode,
             key: key_source(&settings, insert_mode, sink)?,
-            fields: Fields::new(&settings)?,
+            transforms: transforms(&settings, sink)?,
             batch: batch_limits(&settings)?,
             dead_letter_topic: dead_letter_topic(&settings, sink, &topics)?,
             consumer_properties: settings.under("consumer.override."),
@@ -425,6 +377,13 @@ fn batch_limits(settings: &Settings<'_>) -> Result<BatchLimits, Error> {
             LINGER_MS_DEFAULT,
         )?),
     })
+}
+
+fn transforms(settings: &Settings<'_>, sink: Sink) -> Result<Transforms, Error> {
+    if sink == Sink::DeadLetters && settings.find(&["transforms"]).is_some() {
+        return Err(settings.refused("transforms", "nothing: dead letters are stored as they are"));
+    }
+    Transforms::new(settings)
 }
 
 /// The topic for dead letters. Records are never dropped unseen, so tolerance without a topic is refused, and dead letters

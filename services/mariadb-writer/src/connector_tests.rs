@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use events::{Shape, TollPassage, TrafficEvent, WeatherReading};
+
 use super::{Connector, Defaults, InsertMode, KeySource, Sink, TableName, Topics};
 use crate::document::{parse, read};
 
@@ -35,20 +37,37 @@ fn shipped_documents_are_valid() {
     let documents = read(&[directory]).expect("readable");
     let connectors: Vec<Connector> =
         documents.iter().map(|document| Connector::new(document, &defaults()).expect("valid")).collect();
-    let [dead_letters, live, passages] = connectors.as_slice() else { panic!("three documents") };
+    let names: Vec<&str> = connectors.iter().map(|connector| connector.name.as_str()).collect();
+    let [dead_letters, live, passages, traffic, warnings, readings] = connectors.as_slice() else {
+        panic!("six documents, not {names:?}")
+    };
     assert_eq!(
         (dead_letters.sink, &dead_letters.topics),
         (Sink::DeadLetters, &Topics::Pattern(r".*\.dlq".into()))
     );
-    assert_eq!(passages.table_of("toll.valid").to_string(), "traffic_db.toll_passages");
-    assert_eq!(passages.dead_letter_topic.as_deref(), Some("toll.dlq"));
-    let columns: Vec<_> =
-        ["event_id", "transponder_id", "vehicle_id", "occurred_at", "vehicle_type", "toll_plaza_id"]
-            .map(|field| live.fields.column_of(field))
-            .into_iter()
-            .flatten()
-            .collect();
-    assert_eq!(columns, ["vehicle_id", "timestamp", "vehicle_type", "toll_plaza_id"]);
+    assert_eq!(
+        columns(live, TollPassage::SCHEMA),
+        ["vehicle_id", "vehicle_type", "toll_plaza_id", "timestamp"]
+    );
+    assert_eq!(columns(warnings, WeatherReading::SCHEMA), ["sensor_id", "temperature", "timestamp"]);
+    // Every field of an event has a column, and so have the marks.
+    for (connector, schema, table, dead_letters) in [
+        (passages, TollPassage::SCHEMA, "traffic_db.toll_passages", "toll.dlq"),
+        (traffic, TrafficEvent::SCHEMA, "traffic_db.traffic_events", "traffic.events.dlq"),
+        (readings, WeatherReading::SCHEMA, "weather_db.readings", "weather_data.dlq"),
+    ] {
+        let shape = Shape::parse(schema).expect("compiles");
+        let fields = shape.fields().iter().map(|field| field.name.as_str()).chain(["flags", "dialect"]);
+        assert_eq!(columns(connector, schema), fields.collect::<Vec<_>>());
+        assert_eq!(connector.table_of("any").to_string(), table);
+        assert_eq!(connector.dead_letter_topic.as_deref(), Some(dead_letters));
+    }
+}
+
+/// The columns that records of a schema are written to.
+fn columns(connector: &Connector, schema: &str) -> Vec<String> {
+    let outcome = connector.transforms.of_schema(&Shape::parse(schema).expect("compiles")).expect("fits");
+    outcome.columns().map(|(_, column)| column.to_owned()).collect()
 }
 
 /// The example of connect.md, as a Connect user would paste it, needs one change: deletes are not supported yet.
@@ -104,6 +123,7 @@ fn wrong_values_are_refused_by_key() {
         ),
         ("db.timezone", &[("db.timezone", "Europe/Berlin")]),
         ("transforms.t.type", &[("transforms", "t"), ("transforms.t.type", "org.example.Transform")]),
+        ("transforms", &[("connector.class", "turnpike.DeadLetterSink"), ("transforms", "t")]),
     ];
     for (key, settings) in cases {
         let message = with(settings).expect_err(key).to_string();

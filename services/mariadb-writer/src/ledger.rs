@@ -34,7 +34,7 @@ const READ: &str = "SELECT epoch, next_offset FROM turnpike.ledger \
     WHERE connector = ? AND topic = ? AND partition_number = ?";
 
 const ADVANCE: &str = "UPDATE turnpike.ledger SET next_offset = ?, read_count = read_count + ?, \
-    stored_count = stored_count + ?, dead_count = dead_count + ? \
+    stored_count = stored_count + ?, dead_count = dead_count + ?, skipped_count = skipped_count + ? \
     WHERE connector = ? AND topic = ? AND partition_number = ? AND next_offset = ? AND epoch = ?";
 
 impl Ledger {
@@ -90,8 +90,9 @@ impl Ledger {
         let mut arguments = MySqlArguments::default();
         bind(&mut arguments, span.next_offset);
         bind(&mut arguments, span.records as i64);
-        bind(&mut arguments, (span.records - dead) as i64);
+        bind(&mut arguments, (span.records - dead - span.skipped) as i64);
         bind(&mut arguments, dead as i64);
+        bind(&mut arguments, span.skipped as i64);
         self.bind_key(&mut arguments, &span.at);
         bind(&mut arguments, entry.next_offset);
         bind(&mut arguments, entry.epoch);

@@ -9,7 +9,6 @@ mod database;
 mod dead_letters;
 mod document;
 mod errors;
-mod fields;
 mod ledger;
 mod meters;
 mod poll;
@@ -20,17 +19,21 @@ mod start;
 mod state;
 mod statement;
 mod store;
+mod styled;
 mod table;
 mod task;
+mod transforms;
 
 use std::path::PathBuf;
 
+use log_styles::Line;
 use serde::Serialize;
 use service::{Context, Error, Secret};
 
 use crate::{
     cluster::Cluster,
     connector::{Connector, Defaults},
+    styled::Styled,
     task::Task,
 };
 
@@ -80,10 +83,17 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
         watched.watch(&stop, &health);
         Ok(())
     });
-    for connector in connectors {
+    context.voice.say(&Line::DatabaseConnecting);
+    for (index, connector) in connectors.into_iter().enumerate() {
         let connector = std::sync::Arc::new(connector);
         let registry = start::registry(&connector, &registry)?;
-        let tables = start::tables(&connector, &context.stop, &context.health).await?;
+        let tables = start::tables(&connector, &context.stop, &context.health, &context.voice).await?;
+        // The first that has its tables speaks for all: as a rule they have one database.
+        if index == 0 {
+            context.voice.say(&Line::DatabaseConnected);
+            context.voice.say(&Line::KafkaConnecting);
+        }
+        let styled = Styled::new(&context.voice, &connector.name);
         for number in 0..connector.tasks_max {
             let task = Task {
                 connector: connector.clone(),
@@ -97,11 +107,14 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
                 health: context.health.clone(),
                 control: context.control.clone(),
                 stop: context.stop.clone(),
+                styled: styled.clone(),
             };
             context.tasks.spawn_thread(format!("{}/{number}", connector.name), move || task.run());
         }
     }
-    context.tasks.finished().await
+    context.tasks.finished().await?;
+    context.voice.say(&Line::ConsumerStopping);
+    Ok(())
 }
 
 /// What the service shows of its configuration must not hold a password.

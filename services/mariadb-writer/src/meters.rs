@@ -40,21 +40,22 @@ impl Meters {
         }
     }
 
-    /// A batch was committed; `rejected` are those of its records that became dead letters.
+    /// A batch was committed; `rejected` are those of its records that became dead letters. What filters left out is no row.
     pub(crate) fn stored(&self, batch: &Batch<'_>, rejected: &[(u32, Rejection)], took: Duration) {
-        let rows = (batch.records.len() - rejected.len()) as u64;
+        let rows = (batch.records.len() - rejected.len() - batch.skipped_count()) as u64;
         self.rows.add(rows);
         self.batch_rows.record(rows);
         self.flush_ms.record(took.as_millis() as u64);
         let now_ms = clock::now_ms();
         let ages =
             batch.records.iter().map(|record| u64::try_from(now_ms - record.timestamp_ms()).unwrap_or(0));
-        if rejected.is_empty() {
+        if rejected.is_empty() && batch.skipped_count() == 0 {
             self.end_to_end_ms.record_all(ages);
         } else {
             let mut indexes: Vec<u32> = rejected.iter().map(|(index, _)| *index).collect();
             indexes.sort_unstable();
-            let stored = ages.zip(0_u32..).filter(|(_, index)| indexes.binary_search(index).is_err());
+            let is_stored = |index: &u32| indexes.binary_search(index).is_err() && !batch.is_skipped(*index);
+            let stored = ages.zip(0_u32..).filter(|(_, index)| is_stored(index));
             self.end_to_end_ms.record_all(stored.map(|(age, _)| age));
         }
         for (_, rejection) in rejected {

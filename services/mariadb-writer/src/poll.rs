@@ -19,6 +19,7 @@ use crate::{
     meters::Meters,
     state::{Partition, Progress, State},
     store::{Event, Work},
+    styled::Styled,
     task::Fenced,
 };
 
@@ -56,6 +57,8 @@ pub(crate) struct Poller<'c> {
     pub(crate) hand: Hand<'c>,
     /// What it knows of its partitions and of the time.
     pub(crate) state: State,
+    /// Where it says, in the words of a source pipeline, what it reads.
+    pub(crate) styled: Styled,
 }
 
 /// Records on their way to the database's side.
@@ -202,6 +205,7 @@ impl<'c> Poller<'c> {
             self.pause(vec![at.clone()])?;
         }
         tracing::info!(connector = self.connector.name, partition = %at, offset, "reading {at} from offset {offset}");
+        self.styled.reading(&at.topic);
         Ok(())
     }
 

@@ -25,6 +25,12 @@ impl Rejection {
         Self { stage, reason, class, message, detail: Json::Null }
     }
 
+    /// A transform cannot make of the record what it should.
+    pub(crate) fn of_transform(reason: Reason, message: String) -> Self {
+        let (stage, class) = (Stage::Transformation, "turnpike.writer.NotTransformed");
+        Self { stage, reason, class, message, detail: Json::Null }
+    }
+
     /// A field has no form that its column could take.
     pub(crate) fn of_column(reason: Reason, column: &str, message: String) -> Self {
         let (stage, class) = (Stage::TaskPut, "turnpike.writer.ColumnNotFilled");

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use log_styles::Line;
 use schema_registry::{Options, Registry};
-use service::{Attempt, Error, Health, Stop, wait_for};
+use service::{Attempt, Error, Health, Stop, Voice, wait_for};
 
 use crate::{
     batch::Rows,
@@ -36,11 +37,12 @@ pub(crate) async fn tables(
     connector: &Arc<Connector>,
     stop: &Stop,
     health: &Health,
+    voice: &Voice,
 ) -> Result<Tables, Error> {
     let dependency = Task::database_name(connector, 0);
     let names = connector.table_names();
     let described =
-        wait_for(&dependency, stop, health, || async { describe(connector, &names).await }).await?;
+        wait_for(&dependency, stop, health, || async { describe(connector, &names, voice).await }).await?;
     let rows = described.into_iter().map(|table| Ok(Arc::new(Rows::new(connector, table)?)));
     let rows = rows.collect::<Result<_, Error>>()?;
     let of_topic = match &connector.topics {
@@ -56,8 +58,15 @@ pub(crate) async fn tables(
     Ok(Tables { rows, of_topic })
 }
 
-async fn describe(connector: &Connector, names: &[TableName]) -> Result<Vec<Table>, Attempt> {
-    let mut session = Session::connect(&connector.target).await.map_err(|error| refused(connector, error))?;
+async fn describe(connector: &Connector, names: &[TableName], voice: &Voice) -> Result<Vec<Table>, Attempt> {
+    let connecting = Session::connect(&connector.target).await;
+    let mut session = connecting.map_err(|error| {
+        let attempt = refused(connector, error);
+        if matches!(attempt, Attempt::GiveUp(_)) {
+            voice.say(&Line::DatabaseRefused);
+        }
+        attempt
+    })?;
     let ledger = TableName { database: "turnpike".to_owned(), table: "ledger".to_owned() };
     let mut tables = Vec::with_capacity(names.len());
     for name in names.iter().chain([&ledger]) {

@@ -23,6 +23,7 @@ use crate::{
     meters::Meters,
     rejection::Rejection,
     reporter::Reporter,
+    styled::Styled,
 };
 
 /// What the polling side asks for, in the order of its asking.
@@ -64,6 +65,8 @@ pub(crate) struct Store {
     pub(crate) health: Health,
     /// Where it answers the polling side.
     pub(crate) events: mpsc::Sender<Event>,
+    /// Where it says, in the words of a source pipeline, what is stored.
+    pub(crate) styled: Styled,
     ledger: Ledger,
     session: Option<Session>,
 }
@@ -119,9 +122,10 @@ impl Store {
         meters: Meters,
         (stop, health): (Stop, Health),
         events: mpsc::Sender<Event>,
+        styled: Styled,
     ) -> Self {
         let ledger = Ledger::new(&connector.name);
-        Self { connector, dependency, reporter, meters, stop, health, events, ledger, session: None }
+        Self { connector, dependency, reporter, meters, stop, health, events, styled, ledger, session: None }
     }
 
     /// Does what it is asked until nobody asks any more; when told to stop, it finishes what it has in hand.
@@ -330,6 +334,7 @@ impl Store {
         started: Instant,
     ) -> Result<(), Trouble> {
         self.meters.stored(batch, rejected, started.elapsed());
+        self.styled.stored(batch, rejected);
         let offsets = batch.spans.iter().map(|span| (span.at.clone(), span.next_offset)).collect();
         self.tell(Event::Stored(offsets)).await;
         Ok(())

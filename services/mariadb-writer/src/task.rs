@@ -22,6 +22,7 @@ use crate::{
     reporter::Reporter,
     state::State,
     store::Store,
+    styled::Styled,
 };
 
 /// The group has given this member's place to another, or has forgotten it.
@@ -54,6 +55,8 @@ pub(crate) struct Task {
     pub(crate) control: Control,
     /// Whether it is to stop.
     pub(crate) stop: Stop,
+    /// How it tells what it does in the words of a source pipeline.
+    pub(crate) styled: Styled,
 }
 
 /// The tables of a connector.
@@ -112,8 +115,9 @@ impl Task {
 
     /// Joins the group and works until told to stop, or until the group has no place for this member any more.
     fn session(&self) -> Result<(), Error> {
-        let Self { connector, number, cluster, registry, tables, metrics, health, control, stop, .. } =
-            self.clone();
+        let Self {
+            connector, number, cluster, registry, tables, metrics, health, control, stop, styled, ..
+        } = self.clone();
         let meters = Meters::new(&metrics, &connector.name);
         let (consumer, reporter) = self.clients()?;
         let (work, asked) = mpsc::channel(BATCHES_WAITING);
@@ -126,6 +130,7 @@ impl Task {
             meters.clone(),
             (stop.clone(), health.clone()),
             told,
+            styled.clone(),
         );
         let poller = Poller {
             view: cluster.view(meters.clone(), connector.topics.names()),
@@ -143,6 +148,7 @@ impl Task {
             runtime: runtime::Handle::current(),
             hand: Hand::default(),
             state: State::new(clock::instant()),
+            styled,
             connector,
         };
         // A runtime of its own: the thread that waits for the database's answer is the one that is woken by it.

@@ -10,3 +10,4 @@ mod outages;
 mod proxy;
 mod stop;
 mod support;
+mod transforms;

@@ -94,6 +94,8 @@ impl Scene {
     pub(crate) fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let world = world();
+        // A test that has the stack for itself may have stopped a part of it.
+        let _shared = world.shared();
         let name = format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let (topic, dead_letters) = (format!("{name}.valid"), format!("{name}.dlq"));
         let table = format!("passages_{}", name.replace('-', "_"));
@@ -166,10 +168,18 @@ impl Scene {
 
     /// Sends values to partitions and waits until all are acknowledged.
     pub(crate) fn send(&self, topic: &str, values: impl IntoIterator<Item = (i32, Vec<u8>)>) {
+        let headers = Headers::new().add("traceparent", Some(b"00-1-1-00"));
+        self.send_with(
+            topic,
+            values.into_iter().map(|(partition, value)| (partition, value, headers.clone())),
+        );
+    }
+
+    /// The same with headers of their own.
+    pub(crate) fn send_with(&self, topic: &str, values: impl IntoIterator<Item = (i32, Vec<u8>, Headers)>) {
         let producer = self.world.kafka().producer("test", &[]).unwrap();
         let timestamp_ms = Some(1_790_969_180_000);
-        for (partition, value) in values {
-            let headers = Headers::new().add("traceparent", Some(b"00-1-1-00"));
+        for (partition, value, headers) in values {
             let (key, value) = (Some(&b"vehicle"[..]), Some(&value[..]));
             producer
                 .send(Outgoing { topic, partition: Some(partition), key, value, timestamp_ms, headers })
@@ -218,6 +228,12 @@ impl Scene {
         (numbers[0], numbers[1], numbers[2])
     }
 
+    /// What the ledger says that filters left out.
+    pub(crate) fn skipped(&self) -> i64 {
+        let sum = "SELECT COALESCE(SUM(skipped_count), 0) FROM turnpike.ledger";
+        self.world.number(&format!("{sum} WHERE connector = '{}'", self.name))
+    }
+
     /// Everything on the topic of dead letters: partition, value and headers.
     pub(crate) fn dead_letters(&self, count: usize) -> Vec<(i32, Vec<u8>, BTreeMap<String, String>)> {
         let group_id = format!("test-{}", self.name);
@@ -252,12 +268,12 @@ pub(crate) fn passage(number: u64) -> TollPassage {
     TollPassage {
         event_id: uuid::Uuid::from_u128(number.into()),
         vehicle_id: uuid::Uuid::from_u128(u128::from(number) << 64),
-        transponder_id: 10_000 + number as i32,
+        transponder_id: Some(10_000 + number as i32),
         vehicle_type: "car".into(),
         toll_plaza_id: 4_000 + (number % 11) as i32,
-        lane: 1 + (number % 12) as i32,
-        amount_cents: 250 + number as i64 % 1_000,
-        currency: "EUR".into(),
+        lane: Some(1 + (number % 12) as i32),
+        amount_cents: Some(250 + number as i64 % 1_000),
+        currency: Some("EUR".into()),
         occurred_at_ms: 1_790_969_180_123 + number as i64,
     }
 }

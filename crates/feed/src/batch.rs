@@ -1,0 +1,194 @@
+//! What goes into one transaction: events, dead letters, and how many of each.
+
+use std::collections::BTreeMap;
+
+use dead_letter::{Context as Letter, Reason, Stage};
+use kafka::{Headers, Outgoing};
+use uuid::Uuid;
+
+use crate::{
+    mapping::{Mapped, Mapping, Refusal},
+    records::Piece,
+};
+
+/// Most records of a file in one transaction.
+pub(crate) const BATCH_RECORDS_MAX: usize = 5_000;
+/// Most bytes of a file in one transaction; the last record may exceed it.
+pub(crate) const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Where a feed's records go.
+#[derive(Debug, Clone)]
+pub(crate) struct Topics {
+    /// The raw topic of its stream.
+    pub(crate) raw: String,
+    /// The dead letters of its stream.
+    pub(crate) dlq: String,
+}
+
+/// Records that become visible together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    records: Vec<Record>,
+    bytes: usize,
+    pub(crate) tally: Tally,
+}
+
+/// How many records came to what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) sent: u64,
+    pub(crate) set_aside: BTreeMap<Reason, u64>,
+    pub(crate) skipped: u64,
+    pub(crate) seen: u64,
+}
+
+/// A record on its way.
+#[derive(Debug)]
+struct Record {
+    key: Option<String>,
+    value: Vec<u8>,
+    /// Why it goes to the dead letters, if it does.
+    letter: Option<Box<Letter>>,
+}
+
+impl Tally {
+    /// Records that went to the dead letters.
+    pub(crate) fn dead(&self) -> u64 {
+        self.set_aside.values().sum()
+    }
+
+    /// All records.
+    pub(crate) fn all(&self) -> u64 {
+        self.sent + self.dead() + self.skipped + self.seen
+    }
+
+    /// Adds what a batch came to.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.skipped += other.skipped;
+        self.seen += other.seen;
+        for (reason, count) in &other.set_aside {
+            *self.set_aside.entry(*reason).or_default() += count;
+        }
+    }
+
+    /// In words: `7 records sent, 2 set aside (1 MISSING_FIELD, 1 SENTINEL), 3 skipped`.
+    pub(crate) fn text(&self) -> String {
+        let reasons: Vec<String> =
+            self.set_aside.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        let others = [(self.skipped, "skipped"), (self.seen, "seen before")];
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others: String = others.map(|(count, what)| format!(", {count} {what}")).collect();
+        format!("{} records sent, {} set aside{reasons}{others}", self.sent, self.dead())
+    }
+}
+
+impl Batch {
+    /// Maps a record and takes what it comes to. `row` is its number in the feed.
+    pub(crate) fn take(
+        &mut self,
+        mapping: &Mapping,
+        topics: &Topics,
+        schema_id: u32,
+        (piece, event_id): (&Piece<'_>, Uuid),
+        (row, now_ms): (u64, i64),
+    ) {
+        let refusal = match &piece.item {
+            Err(refusal) => Refusal {
+                reason: refusal.reason,
+                message: refusal.message.clone(),
+                detail: refusal.detail.clone(),
+            },
+            Ok(item) => match mapping.map(item, event_id) {
+                Mapped::Skipped => {
+                    self.tally.skipped += 1;
+                    return;
+                }
+                Mapped::Event(event) => {
+                    self.tally.sent += 1;
+                    let mut value = Vec::with_capacity(event.avro.len() + 5);
+                    schema_registry::frame(schema_id, &mut value);
+                    value.extend_from_slice(&event.avro);
+                    self.push(Record { key: Some(event.key), value, letter: None });
+                    return;
+                }
+                Mapped::Refused(refusal) => refusal,
+            },
+        };
+        *self.tally.set_aside.entry(refusal.reason).or_default() += 1;
+        let letter = letter(&mapping.name, &topics.raw, refusal, row, now_ms);
+        self.push(Record { key: None, value: piece.raw.to_vec(), letter: Some(Box::new(letter)) });
+    }
+
+    fn push(&mut self, record: Record) {
+        self.bytes += record.value.len();
+        self.records.push(record);
+    }
+
+    /// Whether a file's batch should be sent now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.tally.all() >= BATCH_RECORDS_MAX as u64 || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    /// The records as they are sent.
+    pub(crate) fn outgoing<'b>(&'b self, topics: &'b Topics) -> impl Iterator<Item = Outgoing<'b>> {
+        self.records.iter().map(|record| Outgoing {
+            topic: if record.letter.is_some() { &topics.dlq } else { &topics.raw },
+            partition: None,
+            key: record.key.as_deref().map(str::as_bytes),
+            value: Some(&record.value),
+            timestamp_ms: None,
+            headers: record.letter.as_ref().map(|letter| headers(letter)).unwrap_or_default(),
+        })
+    }
+}
+
+fn headers(letter: &Letter) -> Headers {
+    let add = |headers: Headers, (name, value): &(&str, String)| headers.add(name, Some(value.as_bytes()));
+    letter.headers().iter().fold(Headers::new(), add)
+}
+
+/// The dead letter of a record that never was on a topic: its partition is -1, and its offset its number in the feed.
+fn letter(feed: &str, topic: &str, refusal: Refusal, row: u64, failed_at_ms: i64) -> Letter {
+    Letter {
+        topic: topic.to_owned(),
+        partition: -1,
+        offset: row as i64,
+        connector_name: connector(feed),
+        task_id: 0,
+        stage: Stage::ValueConverter,
+        exception_class: format!("turnpike.{}", refusal.reason),
+        exception_message: refusal.message,
+        reason: refusal.reason,
+        rule: None,
+        detail: refusal.detail,
+        contract_version: None,
+        attempt: 1,
+        failed_at_ms,
+    }
+}
+
+/// A feed's name among those who set records aside, and in its transactional id.
+pub(crate) fn connector(feed: &str) -> String {
+    format!("feed-{feed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sums and the words for them.
+    #[test]
+    fn tallies_add_up() {
+        let mut tally = Tally { sent: 2, skipped: 1, ..Tally::default() };
+        assert_eq!(tally.text(), "2 records sent, 0 set aside, 1 skipped");
+        let set_aside = [(Reason::Sentinel, 1), (Reason::Unparsable, 2)].into();
+        tally.add(&Tally { sent: 5, set_aside, skipped: 0, seen: 4 });
+        assert_eq!(
+            tally.text(),
+            "7 records sent, 3 set aside (2 UNPARSABLE, 1 SENTINEL), 1 skipped, 4 seen before"
+        );
+        assert_eq!(tally.all(), 15);
+    }
+}

@@ -1,0 +1,97 @@
+//! The way into Kafka: records, dead letters and the position of their source in one transaction.
+
+use std::time::Instant;
+
+use kafka::{Class, Headers, Outgoing, TransactionalProducer};
+use service::{Error, Health, Stop, clock};
+
+use crate::{
+    batch::{Batch, Topics},
+    cluster::{KAFKA, refused},
+    position::{self, Position},
+};
+
+/// A session of a feed with the cluster; a twin that opens one shuts this one out.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    producer: TransactionalProducer,
+    topics: Topics,
+    /// Key of the source's position.
+    key: String,
+    stop: Stop,
+    health: Health,
+}
+
+/// Why a session has ended before its time.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The cluster says that another one has taken its place.
+    Fenced(String),
+    /// Whether the last transaction has been committed is not known: the next session finds out.
+    Lost(String),
+    /// A new session would do no better.
+    Failed(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<kafka::Error> for Ended {
+    fn from(error: kafka::Error) -> Self {
+        match error.class() {
+            Class::Fenced => Self::Fenced(error.to_string()),
+            Class::Infrastructure | Class::Abortable => Self::Lost(error.to_string()),
+            Class::Data => {
+                let hint = "raise the topic's max.message.bytes, or leave such records out";
+                Self::Failed(Error::failed(format!("{error}; {hint}")))
+            }
+            Class::Config => Self::Failed(refused(error)),
+        }
+    }
+}
+
+impl Outlet {
+    pub(crate) fn new(
+        producer: TransactionalProducer,
+        topics: Topics,
+        key: String,
+        stop: Stop,
+        health: Health,
+    ) -> Self {
+        Self { producer, topics, key, stop, health }
+    }
+
+    /// Sends a batch and the position behind it; when this returns well, all of it is visible.
+    ///
+    /// After an error the session is over: the next one aborts what is open, and reads how far this one came.
+    pub(crate) fn deliver(&self, batch: &Batch, position: &Position) -> Result<(), Ended> {
+        self.producer.begin()?;
+        for record in batch.outgoing(&self.topics) {
+            self.producer.send(record)?;
+        }
+        let value = position.encode();
+        self.producer.send(Outgoing {
+            topic: position::TOPIC,
+            partition: Some(0),
+            key: Some(self.key.as_bytes()),
+            value: Some(value.as_bytes()),
+            timestamp_ms: None,
+            headers: Headers::new(),
+        })?;
+        let mut since: Option<Instant> = None;
+        let committed = self.producer.commit_without_offsets(|error| {
+            self.health.set(KAFKA, Err(error.to_string()));
+            let since = *since.get_or_insert_with(clock::instant);
+            // After this time the broker has given the transaction up.
+            !self.stop.is_stopping() && since.elapsed() < TransactionalProducer::TIMEOUT
+        });
+        committed?;
+        if since.is_some() {
+            self.health.set(KAFKA, Ok(()));
+        }
+        Ok(())
+    }
+}

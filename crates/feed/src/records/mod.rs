@@ -1,0 +1,132 @@
+//! Takes a source apart into records, each with its own bytes and the place where the next one begins.
+
+mod document;
+mod lines;
+mod rows;
+
+use std::io::Read;
+
+use dead_letter::Reason;
+use serde_json::json;
+
+use crate::{
+    item::{Columns, Item},
+    mapping::{Format, Mapping, Refusal},
+};
+pub(crate) use document::Document;
+use lines::Lines;
+use rows::Rows;
+
+/// Most bytes of one record: with its headers a dead letter of this size still fits its topic.
+pub(crate) const RECORD_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of a document that has to be read as a whole.
+pub(crate) const DOCUMENT_BYTES_MAX: usize = 32 << 20;
+/// Bytes of a document that a message shows.
+const SHOWN_BYTES: usize = 80;
+
+/// Why a source cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The system cannot read it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A record has no end in sight.
+    #[error(
+        "the record at byte {0} has more than {RECORD_BYTES_MAX} bytes; look for a quote that is never closed"
+    )]
+    RecordTooLarge(u64),
+    /// A document is larger than what is held in memory.
+    #[error("it has more than {DOCUMENT_BYTES_MAX} bytes; give it in parts, or as JSON lines")]
+    DocumentTooLarge,
+    /// It is not what the mapping says.
+    #[error("{0}")]
+    NotThis(String),
+}
+
+/// One record of a source.
+#[derive(Debug)]
+pub(crate) struct Piece<'r> {
+    /// Its bytes, without the end of the line.
+    pub(crate) raw: &'r [u8],
+    /// The record, or why it cannot be taken apart.
+    pub(crate) item: Result<Item<'r>, Refusal>,
+    /// Where the next one begins.
+    pub(crate) next_byte: u64,
+}
+
+/// The records of a source, one after the other.
+#[derive(Debug)]
+pub(crate) enum Records<R> {
+    Csv(Rows<R>),
+    Lines(Lines<R>),
+    Document(Document),
+}
+
+impl<R: Read> Records<R> {
+    /// The records of `source`, which stands at `byte` of the whole; a document must begin at 0.
+    ///
+    /// `columns` are those of a heading row that lies before.
+    pub(crate) fn new(
+        mapping: &Mapping,
+        mut source: R,
+        byte: u64,
+        columns: Option<Columns>,
+    ) -> Result<Self, ReadError> {
+        Ok(match &mapping.format {
+            Format::Csv { delimiter, columns: None } => {
+                let mut rows = Rows::new(source, byte, *delimiter);
+                match columns {
+                    Some(columns) => rows.set_columns(columns),
+                    None => rows.read_heading()?,
+                }
+                mapping.check_columns(rows.columns()).map_err(ReadError::NotThis)?;
+                Self::Csv(rows)
+            }
+            Format::Csv { delimiter, columns: Some(columns) } => {
+                let mut rows = Rows::new(source, byte, *delimiter);
+                rows.set_columns(columns.clone());
+                Self::Csv(rows)
+            }
+            Format::JsonLines => Self::Lines(Lines::new(source, byte)),
+            Format::Json { records } => {
+                let mut body = Vec::new();
+                source.by_ref().take(DOCUMENT_BYTES_MAX as u64 + 1).read_to_end(&mut body)?;
+                if body.len() > DOCUMENT_BYTES_MAX {
+                    return Err(ReadError::DocumentTooLarge);
+                }
+                Self::Document(Document::parse(body, records)?)
+            }
+        })
+    }
+
+    /// The next record, or none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Piece<'_>>, ReadError> {
+        match self {
+            Self::Csv(rows) => rows.next(),
+            Self::Lines(lines) => lines.next(),
+            Self::Document(document) => Ok(document.next()),
+        }
+    }
+
+    /// The columns that the source itself names.
+    pub(crate) fn columns(&self) -> Option<&Columns> {
+        match self {
+            Self::Csv(rows) => Some(rows.columns()),
+            Self::Lines(_) | Self::Document(_) => None,
+        }
+    }
+}
+
+/// The beginning of something, as a message shows it.
+pub(crate) fn beginning(bytes: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]).escape_debug().to_string();
+    format!("it begins with `{shown}`")
+}
+
+/// The item of a JSON text.
+fn json_item(raw: &[u8]) -> Result<Item<'static>, Refusal> {
+    serde_json::from_slice(raw).map(Item::Json).map_err(|error| {
+        let seen = json!({ "length": raw.len() });
+        Refusal::of_record(Reason::Unparsable, format!("the record is no JSON: {error}"), &seen)
+    })
+}
