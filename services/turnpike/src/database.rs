@@ -2,9 +2,11 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use futures::StreamExt as _;
 use service::{Error, Secret};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _,
+    AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _,
+    SqlSafeStr as _, Statement as _, TypeInfo as _,
     mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlRow},
 };
 
@@ -54,6 +56,33 @@ pub(crate) struct Url {
     has_password: bool,
 }
 
+/// A connection that is open.
+#[derive(Debug)]
+pub(crate) struct Session<'d> {
+    database: &'d Database,
+    connection: MySqlConnection,
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// Its name.
+    pub(crate) name: String,
+    /// What its values are.
+    pub(crate) kind: Type,
+}
+
+/// What the values of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    /// Numbers.
+    Number,
+    /// 0 or 1.
+    Boolean,
+    /// Anything else, also times.
+    Text,
+}
+
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.options.get_host(), self.options.get_port())
@@ -85,13 +114,20 @@ impl FromStr for Url {
 }
 
 impl Database {
+    /// Connects and signs in.
+    pub(crate) async fn connect(&self) -> Result<Session<'_>, Error> {
+        let options = self.options();
+        let connecting = limited(CONNECT_TIMEOUT, options.connect());
+        let connection = connecting.await.map_err(|error| self.told(&error))?;
+        Ok(Session { database: self, connection })
+    }
+
     /// All rows of a query, on a connection of its own.
     pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<MySqlRow>, Error> {
-        let failed = |error| self.told(&error);
-        let mut connection = limited(CONNECT_TIMEOUT, self.options().connect()).await.map_err(failed)?;
-        let query = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut connection);
-        let rows = limited(ANSWER_TIMEOUT, query).await.map_err(failed)?;
-        limited(CONNECT_TIMEOUT, MySqlConnection::close(connection)).await.map_err(failed)?;
+        let mut session = self.connect().await?;
+        let query = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut session.connection);
+        let rows = limited(ANSWER_TIMEOUT, query).await.map_err(|error| self.told(&error))?;
+        session.close().await?;
         Ok(rows)
     }
 
@@ -102,7 +138,7 @@ impl Database {
             error.as_database_error().and_then(|error| error.try_downcast_ref::<MySqlDatabaseError>());
         if number.is_some_and(|error| NOT_LET_IN.contains(&error.number())) {
             let options = self.options();
-            let allowed = format!("an account that may read turnpike.ledger; {place} says: {error}");
+            let allowed = format!("an account that may read Turnpike's tables; {place} says: {error}");
             return Error::config("--mariadb-user and --mariadb-password", options.get_username(), allowed);
         }
         // Its causes are in its own text already.
@@ -114,6 +150,59 @@ impl Database {
         let options = if names_user { *options } else { options.username(&self.mariadb_user) };
         let password = self.mariadb_password.iter().filter(|_| !has_password);
         password.fold(options, |options, password| options.password(password.expose()))
+    }
+}
+
+impl Session<'_> {
+    /// The columns of a query's answer, which also has them without rows.
+    pub(crate) async fn columns(&mut self, sql: &str) -> Result<Vec<Column>, Error> {
+        let preparing = self.connection.prepare(AssertSqlSafe(sql).into_sql_str());
+        let statement =
+            limited(ANSWER_TIMEOUT, preparing).await.map_err(|error| self.database.told(&error))?;
+        let columns = statement.columns().iter().map(|column| Column {
+            name: column.name().to_owned(),
+            kind: Type::named(column.type_info().name()),
+        });
+        Ok(columns.collect())
+    }
+
+    /// Hands each row of a query on as it comes, its values in the database's own text form; NULL is `None`.
+    pub(crate) async fn each(
+        &mut self,
+        sql: &str,
+        mut row: impl FnMut(Vec<Option<String>>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Self { database, connection } = self;
+        let mut rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(connection);
+        loop {
+            let next = async { rows.next().await.transpose() };
+            match limited(ANSWER_TIMEOUT, next).await.map_err(|error| database.told(&error))? {
+                Some(found) => {
+                    let cells = (0..found.len()).map(|column| found.try_get_unchecked(column));
+                    row(cells.collect::<Result<_, _>>().map_err(Error::failed)?)?;
+                }
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Says goodbye to the server.
+    pub(crate) async fn close(self) -> Result<(), Error> {
+        let closing = limited(CONNECT_TIMEOUT, MySqlConnection::close(self.connection));
+        closing.await.map_err(|error| self.database.told(&error))
+    }
+}
+
+impl Type {
+    /// The type that sqlx calls by this name.
+    fn named(name: &str) -> Self {
+        match name.split(' ').next().unwrap_or_default() {
+            "BOOLEAN" => Self::Boolean,
+            "TINYINT" | "SMALLINT" | "MEDIUMINT" | "INT" | "BIGINT" | "DECIMAL" | "FLOAT" | "DOUBLE" => {
+                Self::Number
+            }
+            _ => Self::Text,
+        }
     }
 }
 

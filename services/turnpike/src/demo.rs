@@ -21,13 +21,12 @@ use crate::{
     database::Database,
     kafka_error::told,
     shell::Shell,
-    topics::{create_one, outcome},
+    topics::{TOPICS, create_one, outcome},
 };
 use crew::Crew;
 use member::Executables;
 
-/// Topics of the demo, with as many partitions as the services' own default.
-const TOPICS: [&str; 3] = ["toll", "toll.valid", "toll.dlq"];
+/// Partitions of each topic: the services' own default.
 const PARTITIONS: i32 = 4;
 /// Page cache of the database: enough for the index of some minutes at full speed.
 const BUFFER_POOL_MIB: u32 = 256;
@@ -44,13 +43,13 @@ const FIRST_ROW_EVERY: Duration = Duration::from_millis(100);
   turnpike demo --rate 0                     as fast as possible
   turnpike demo --malformed truncated=1%     one kind of malformed record
 
-Every service is its own process: kill -9 the pid of one and watch it recover. Ctrl-C ends the demo: the generator stops, what is in flight is drained for as long as it moves, and the ledger must balance. A second Ctrl-C ends the draining.
+Every service is its own process: kill -9 the pid of one and watch it recover. Ctrl-C ends the demo: the generators stop, what is in flight is drained for as long as it moves, and the ledger must balance. A second Ctrl-C ends the draining.
 Exit code 1: the ledger does not balance, or a service failed; data and logs are kept then.")]
 pub(crate) struct Options {
     /// Seconds of load until it ends by itself; 0: until Ctrl-C
     #[arg(long, default_value_t = 0, value_name = "SECONDS")]
     seconds: u64,
-    /// Records a second; 0: as fast as possible
+    /// Records a second of all streams together, eight in ten of them passages; 0: as fast as possible
     #[arg(long, default_value_t = 500, value_name = "RECORDS")]
     rate: u64,
     /// Share of records made wrong on purpose, of all kinds together or as KIND=SHARE,...
@@ -61,7 +60,7 @@ pub(crate) struct Options {
     keep: bool,
 }
 
-/// Faults for the generator, in its own words.
+/// Faults for the generators, in their own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Malformed(String);
 
@@ -135,9 +134,9 @@ impl<'d> Demo<'d> {
         }
         let crew = Crew::start(executables, stack, options.rate, &options.malformed.0)?;
         let took = started.elapsed().as_secs_f64();
-        shell
-            .output
-            .say(format!("generator, validator and writer are started, {took:.1} s after the start"))?;
+        shell.output.say(format!(
+            "three generators, validator and writer are started, {took:.1} s after the start"
+        ))?;
         Ok(Self { options, started, stack, kafka, database, crew })
     }
 

@@ -11,7 +11,7 @@ use service::{Error, clock};
 
 pub(crate) use books::{Books, Verdict};
 pub(crate) use read::Sources;
-pub(crate) use shown::{as_json, as_text};
+pub(crate) use shown::{Detail, as_json, as_text};
 
 use crate::{database::Database, output::warn, shell::Shell};
 
@@ -26,6 +26,7 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   turnpike ledger
+  turnpike ledger --partitions
   turnpike ledger --settle 60 --json
   turnpike ledger --watch
 
@@ -35,7 +36,10 @@ pub(crate) struct Options {
     /// Look again every second until Ctrl-C
     #[arg(long, conflicts_with = "settle")]
     watch: bool,
-    /// Print JSON; with --watch one object a line
+    /// Show each partition, not only the sums
+    #[arg(long)]
+    partitions: bool,
+    /// Print JSON, with each partition; with --watch one object a line
     #[arg(long)]
     json: bool,
     /// Wait up to so many seconds until nothing is in flight, and fail if something still is
@@ -108,9 +112,10 @@ fn watch(options: &Options, sources: &mut Sources<'_>, shell: &mut Shell) -> Res
 }
 
 fn show(options: &Options, books: &Books, verdict: &Verdict, shell: &Shell) -> Result<(), Error> {
+    let detail = if options.partitions { Detail::Partitions } else { Detail::Sums };
     match (options.json, options.watch) {
         (true, _) => shell.output.say(as_json(books, verdict)?),
-        (false, true) => shell.output.draw(&as_text(books, verdict)),
-        (false, false) => shell.output.say(as_text(books, verdict)),
+        (false, true) => shell.output.draw(&as_text(books, verdict, detail)),
+        (false, false) => shell.output.say(as_text(books, verdict, detail)),
     }
 }

@@ -1,10 +1,13 @@
-//! The command line: `turnpike demo`, `topics`, `ledger` and `tail`. Its README is the manual.
+//! The command line: `turnpike demo`, `topics`, `ledger`, `tail`, `query`, `feed` and `contract`. Its README is the manual.
 
+mod contract;
 mod database;
 mod demo;
+mod feed;
 mod kafka_error;
 mod ledger;
 mod output;
+pub mod query;
 mod shell;
 mod tail;
 mod topics;
@@ -19,7 +22,7 @@ use crate::shell::Shell;
 #[derive(Debug, Parser)]
 #[command(name = "turnpike", version, about, after_help = AFTER_HELP)]
 enum Command {
-    /// Runs everything on this machine with a live summary: Kafka, MariaDB, registry, generator, validator, writer
+    /// Runs everything on this machine with a live summary: Kafka, MariaDB, registry, generators, validator, writer
     Demo(demo::Options),
     /// Creates, lists and describes topics
     #[command(subcommand)]
@@ -28,6 +31,14 @@ enum Command {
     Ledger(ledger::Options),
     /// Prints the records of a topic, decoded
     Tail(tail::Options),
+    /// Answers questions about what is stored: newest, by vehicle, per plaza and minute, alerts, and more
+    Query(query::Options),
+    /// Takes a CSV or JSON feed, from a file or over HTTP, into a stream; see turnpike feed --help
+    #[command(disable_help_flag = true)]
+    Feed(feed::Options),
+    /// Works on data contracts without anything running
+    #[command(subcommand)]
+    Contract(contract::Command),
 }
 
 const AFTER_HELP: &str = "\
@@ -38,7 +49,9 @@ Examples:
   turnpike demo --seconds 30 --rate 1000 --malformed 5%
   turnpike topics create
   turnpike ledger --watch
-  turnpike tail toll --dlq --from-beginning -n 10";
+  turnpike tail toll --dlq --from-beginning -n 10
+  turnpike query vehicles-per-plaza
+  turnpike feed deploy/feeds/synop-france.json --file deploy/feeds/samples/synop-france.csv";
 
 /// Runs the command line from its arguments to its exit code.
 pub fn main() -> ExitCode {
@@ -49,6 +62,9 @@ pub fn main() -> ExitCode {
             Command::Topics(command) => topics::run(&command, &shell),
             Command::Ledger(options) => ledger::run(&options, &mut shell),
             Command::Tail(options) => tail::run(&options, &mut shell),
+            Command::Query(options) => query::run(&options, &shell),
+            Command::Feed(options) => Ok(feed::run(options)),
+            Command::Contract(command) => contract::run(&command, &shell),
         }
     })
 }

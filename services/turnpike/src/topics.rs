@@ -11,6 +11,19 @@ use crate::{
     shell::Shell,
 };
 
+/// The topics of all streams: raw, good and set aside.
+pub(crate) const TOPICS: [&str; 9] = [
+    "toll",
+    "toll.valid",
+    "toll.dlq",
+    "traffic.events",
+    "traffic.events.valid",
+    "traffic.events.dlq",
+    "weather_data",
+    "weather_data.valid",
+    "weather_data.dlq",
+];
+
 /// What to do with topics.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -39,8 +52,8 @@ pub(crate) enum Command {
 /// Topics to create.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Create {
-    /// Topics to create
-    #[arg(default_values = ["toll", "toll.valid", "toll.dlq"])]
+    /// Topics to create; by default those of all streams
+    #[arg(default_values = TOPICS, hide_default_value = true)]
     topics: Vec<String>,
     /// Partitions of each; a record keeps its partition number from topic to topic, so give all the same
     #[arg(long, env = "TURNPIKE_PARTITIONS", default_value_t = 4, value_name = "NUMBER",

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::shell::Shell;
 
-/// Above this many records on their way the generator is held, so that a demo at full speed can be drained within seconds.
+/// Above this many records on their way the generators are held, so that a demo at full speed can be drained within seconds.
 const BACKLOG_RECORDS_MAX: u64 = 250_000;
-/// Below this many it goes on: some seconds of work, so that the others never wait for it.
+/// Below this many they go on: some seconds of work, so that the others never wait for it.
 const BACKLOG_RECORDS_LOW: u64 = 150_000;
 
 /// The services, and what is known of them.
@@ -24,7 +24,7 @@ pub(crate) struct Crew<'d> {
     setting: Setting<'d>,
     members: Vec<Member>,
     started: Instant,
-    /// Whether the generator waits for the others.
+    /// Whether the generators wait for the others.
     is_held: bool,
     /// What was drawn last, and when.
     drawn: (Instant, BTreeMap<Flow, u64>),
@@ -55,7 +55,7 @@ impl<'d> Crew<'d> {
                 Some(Revival::Again(text)) => {
                     shell.output.say(text)?;
                     // A new generator knows nothing of a pause.
-                    self.is_held &= member.service != Service::Generator;
+                    self.is_held &= !member.service.is_generator();
                 }
                 Some(Revival::Failure(text)) => {
                     shell.output.say(&text)?;
@@ -92,18 +92,23 @@ impl<'d> Crew<'d> {
         !self.failures.is_empty()
     }
 
-    /// Holds the generator while there is much to do for the others, and lets it go on when there is less.
+    /// Holds the generators while there is much to do for the others, and lets them go on when there is less.
     pub(crate) fn hold_back(&mut self, shell: &Shell) {
         let backlog = Summary::backlog(&self.lag());
         let hold = if self.is_held { backlog > BACKLOG_RECORDS_LOW } else { backlog > BACKLOG_RECORDS_MAX };
         if hold == self.is_held {
             return;
         }
-        let generator = self.members.iter_mut().find(|member| member.service == Service::Generator);
-        let Some(client) = generator.and_then(Member::client) else { return };
-        let asked = if hold { shell.wait(client.pause()) } else { shell.wait(client.resume()) };
+        let generators = self.members.iter_mut().filter(|member| member.service.is_generator());
+        let clients: Vec<_> = generators.filter_map(Member::client).collect();
+        if clients.is_empty() {
+            return;
+        }
+        let asked = clients
+            .into_iter()
+            .map(async |client| if hold { client.pause().await } else { client.resume().await });
         // Without an answer the next look finds the backlog as it is, and asks again.
-        if asked.is_ok() {
+        if shell.wait(join_all(asked)).iter().all(Result::is_ok) {
             self.is_held = hold;
         }
     }
@@ -113,7 +118,7 @@ impl<'d> Crew<'d> {
         let now = clock::instant();
         let totals = self.totals();
         let (before_at, before) = std::mem::replace(&mut self.drawn, (now, totals.clone()));
-        let held = self.is_held.then(|| "the generator waits until the backlog is smaller".to_owned());
+        let held = self.is_held.then(|| "the generators wait until the backlog is smaller".to_owned());
         let readings = self.members.iter().filter_map(|member| member.reading.as_ref());
         let summary = Summary {
             elapsed: now - self.started,
@@ -128,9 +133,9 @@ impl<'d> Crew<'d> {
         shell.output.draw(&if is_terminal { summary.as_table() } else { summary.as_line() })
     }
 
-    /// Ends the generator: whatever it has produced is acknowledged when this returns.
-    pub(crate) fn stop_generator(&mut self, shell: &Shell) -> Result<(), Error> {
-        self.stop(shell, |service| service == Service::Generator)
+    /// Ends the generators: whatever they have produced is acknowledged when this returns.
+    pub(crate) fn stop_generators(&mut self, shell: &Shell) -> Result<(), Error> {
+        self.stop(shell, Service::is_generator)
     }
 
     /// Ends all services.

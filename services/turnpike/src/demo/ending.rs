@@ -1,4 +1,4 @@
-//! The end of a demo: the generator stops, everything drains, the ledger is shown, and all that ran is stopped.
+//! The end of a demo: the generators stop, everything drains, the ledger is shown, and all that ran is stopped.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -7,7 +7,7 @@ use service::{Error, cause_chain, clock};
 use super::{Demo, crew::Crew, summary::VALIDATOR_GROUP};
 use crate::{
     database::{Database, text},
-    ledger::{Books, Sources, as_text, examine},
+    ledger::{Books, Detail, Sources, as_text, examine},
     output::{grouped, row, table},
     shell::Shell,
 };
@@ -20,19 +20,31 @@ const STANDSTILL_MAX: Duration = Duration::from_mins(1);
 /// How long the books may take to come to rest after that.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// The first rows of a table, as the pipelines that Turnpike comes from look at theirs.
-const TABLES: [(&str, &[&str], &str); 2] = [
+/// The first rows of each stream's table, as the pipelines that Turnpike comes from look at theirs.
+const TABLES: [(&str, &[&str], &str); 4] = [
     (
-        "select * from tolldata.livetolldata limit 5",
+        "select * from tolldata.livetolldata limit 3",
         &["timestamp", "vehicle_id", "vehicle_type", "toll_plaza_id"],
         "SELECT CAST(timestamp AS CHAR), CAST(vehicle_id AS CHAR), vehicle_type, CAST(toll_plaza_id AS CHAR) \
-         FROM tolldata.livetolldata LIMIT 5",
+         FROM tolldata.livetolldata LIMIT 3",
     ),
     (
-        "select * from traffic_db.toll_data order by id desc limit 5",
+        "select * from traffic_db.toll_data order by id desc limit 3",
         &["id", "vehicle_id", "vehicle_type", "toll_plaza_id", "timestamp"],
         "SELECT CAST(id AS CHAR), CAST(vehicle_id AS CHAR), vehicle_type, toll_plaza_id, CAST(timestamp AS CHAR) \
-         FROM traffic_db.toll_data ORDER BY id DESC LIMIT 5",
+         FROM traffic_db.toll_data ORDER BY id DESC LIMIT 3",
+    ),
+    (
+        "select event_type, city, road, severity, occurred_at from traffic_db.traffic_events order by id desc limit 3",
+        &["event_type", "city", "road", "severity", "occurred_at"],
+        "SELECT event_type, city, road, COALESCE(severity, ''), CAST(occurred_at AS CHAR) \
+         FROM traffic_db.traffic_events ORDER BY id DESC LIMIT 3",
+    ),
+    (
+        "select * from weather_db.warning_temperatures order by id desc limit 3",
+        &["id", "sensor_id", "temperature", "timestamp"],
+        "SELECT CAST(id AS CHAR), CAST(sensor_id AS CHAR), CAST(temperature AS CHAR), CAST(timestamp AS CHAR) \
+         FROM weather_db.warning_temperatures ORDER BY id DESC LIMIT 3",
     ),
 ];
 
@@ -40,8 +52,8 @@ impl Demo<'_> {
     /// Ends everything in the order in which records pass, and judges by the ledger.
     pub(super) fn end(mut self, shell: &mut Shell) -> Result<ExitCode, Error> {
         shell.output.keep_block();
-        shell.output.say("stopping the generator")?;
-        self.crew.stop_generator(shell)?;
+        shell.output.say("stopping the generators")?;
+        self.crew.stop_generators(shell)?;
         let Self { kafka, database, crew, .. } = &mut self;
         let mut sources = Sources::new(kafka, database, VALIDATOR_GROUP)?;
         if !crew.has_failed() {
@@ -50,7 +62,7 @@ impl Demo<'_> {
         shell.output.keep_block();
         let settle = if crew.has_failed() { Duration::ZERO } else { SETTLE };
         let (books, verdict) = examine(&mut sources, shell, settle)?;
-        shell.output.say(as_text(&books, &verdict))?;
+        shell.output.say(as_text(&books, &verdict, Detail::Sums))?;
         for (query, columns, sql) in TABLES {
             shell.output.say(format!("{query}\n{}", first_rows(database, columns, sql, shell)?))?;
         }

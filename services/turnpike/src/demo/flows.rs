@@ -11,12 +11,12 @@ const VALID: &str = "VALID";
 /// Something that is counted, in the order in which records pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flow {
-    /// Acknowledged by Kafka to the generator.
-    Produced,
-    /// Forwarded by the validator.
-    Valid,
-    /// Set aside by the validator.
-    Refused,
+    /// Acknowledged by Kafka to a generator, by topic.
+    Produced(String),
+    /// Forwarded by the validator, by raw topic.
+    Valid(String),
+    /// Set aside by the validator, by raw topic.
+    Refused(String),
     /// Stored by a connector.
     Stored(String),
     /// Set aside by a connector.
@@ -75,9 +75,10 @@ impl Reading {
 fn flow(sample: &Sample) -> Option<Flow> {
     let metric = sample.name.as_str();
     if metric == names::SENT.name {
-        Some(Flow::Produced)
+        Some(Flow::Produced(label(sample, names::TOPIC)))
     } else if metric == names::VERDICTS.name {
-        Some(if label(sample, names::REASON) == VALID { Flow::Valid } else { Flow::Refused })
+        let topic = label(sample, names::STREAM);
+        Some(if label(sample, names::REASON) == VALID { Flow::Valid(topic) } else { Flow::Refused(topic) })
     } else if metric == names::ROWS.name {
         Some(Flow::Stored(label(sample, names::CONNECTOR)))
     } else if metric == names::DEAD_LETTERS.name {
@@ -147,9 +148,9 @@ mod tests {
             time_ms: 0,
             samples: vec![
                 sample(names::SENT.name, [(names::TOPIC, "toll")], 100.0),
-                sample(names::VERDICTS.name, [(names::REASON, "VALID")], 90.0),
-                sample(names::VERDICTS.name, [(names::REASON, "OUT_OF_RANGE")], 4.0),
-                sample(names::VERDICTS.name, [(names::REASON, "NOT_FRAMED")], 6.0),
+                sample(names::VERDICTS.name, [(names::STREAM, "toll"), (names::REASON, "VALID")], 90.0),
+                sample(names::VERDICTS.name, [(names::STREAM, "toll"), (names::REASON, "OUT_OF_RANGE")], 4.0),
+                sample(names::VERDICTS.name, [(names::STREAM, "toll"), (names::REASON, "NOT_FRAMED")], 6.0),
                 sample(names::DEAD_LETTERS.name, [(names::STAGE, "TRANSFORMATION")], 10.0),
                 sample(names::DEAD_LETTERS.name, [(names::STAGE, "passages")], 3.0),
                 sample(names::ROWS.name, [(names::CONNECTOR, "passages")], 80.0),
@@ -160,9 +161,9 @@ mod tests {
         };
         let reading = Reading::of(&stats);
         let expected = [
-            (Flow::Produced, 100),
-            (Flow::Valid, 90),
-            (Flow::Refused, 10),
+            (Flow::Produced("toll".into()), 100),
+            (Flow::Valid("toll".into()), 90),
+            (Flow::Refused("toll".into()), 10),
             (Flow::Stored("passages".into()), 80),
             (Flow::SetAside("passages".into()), 3),
         ];
@@ -177,7 +178,7 @@ mod tests {
     /// A process that starts again counts from nothing, and its service goes on.
     #[test]
     fn totals_survive_a_restart() {
-        let counts = |count| BTreeMap::from([(Flow::Valid, count)]);
+        let counts = |count| BTreeMap::from([(Flow::Valid("toll".into()), count)]);
         let mut totals = Totals::default();
         totals.heed(&counts(10));
         totals.heed(&counts(15));

@@ -34,21 +34,45 @@ const OWN_VARIABLES: &str = "TURNPIKE_";
 /// A service of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
-    Generator,
+    TollGenerator,
+    TrafficGenerator,
+    WeatherGenerator,
     Validator,
     Writer,
 }
 
+/// Of ten records, so many are events and so many are readings; the others are passages.
+const TENTHS: u64 = 10;
+
 impl Service {
     /// All, in the order in which records pass.
-    pub(crate) const ALL: [Self; 3] = [Self::Generator, Self::Validator, Self::Writer];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::TollGenerator, Self::TrafficGenerator, Self::WeatherGenerator, Self::Validator, Self::Writer];
 
     /// The executable's name.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Generator => "toll-generator",
+            Self::TollGenerator => "toll-generator",
+            Self::TrafficGenerator => "traffic-generator",
+            Self::WeatherGenerator => "weather-generator",
             Self::Validator => "validator",
             Self::Writer => "mariadb-writer",
+        }
+    }
+
+    /// Whether it makes records.
+    pub(crate) fn is_generator(self) -> bool {
+        matches!(self, Self::TollGenerator | Self::TrafficGenerator | Self::WeatherGenerator)
+    }
+
+    /// The generator's part of a rate of all streams together: one in ten is an event, one a reading, the others are
+    /// passages. Every stream has at least one a second; 0 is as fast as possible for all.
+    fn share_of(self, rate: u64) -> u64 {
+        let tenth = (rate / TENTHS).max(1);
+        match self {
+            _ if rate == 0 => 0,
+            Self::TollGenerator => rate.saturating_sub(2 * tenth).max(1),
+            _ => tenth,
         }
     }
 }
@@ -156,8 +180,8 @@ impl Member {
         match self.service {
             // Each start is a stream of its own: with the seed of the one before, the same vehicles would pass in the same
             // order again. Event ids would differ even so, as they begin with the time.
-            Service::Generator => command
-                .args(["--rate", &rate.to_string(), "--malformed", malformed])
+            Service::TollGenerator | Service::TrafficGenerator | Service::WeatherGenerator => command
+                .args(["--rate", &self.service.share_of(*rate).to_string(), "--malformed", malformed])
                 .args(["--seed", &self.starts.to_string()]),
             Service::Validator => command.env("TURNPIKE_INSTANCE", "demo"),
             Service::Writer => command
@@ -287,7 +311,16 @@ fn failure(process: &Process, complaint: &str) -> String {
 mod tests {
     use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
-    use super::{End, end};
+    use super::{End, Service, end};
+
+    /// The parts add up to the whole where it is large enough, and no stream is silent.
+    #[test]
+    fn the_rate_is_shared() {
+        let shares = |rate| [0, 1, 2].map(|index| Service::ALL[index].share_of(rate));
+        assert_eq!(shares(500), [400, 50, 50]);
+        assert_eq!(shares(1), [1, 1, 1]);
+        assert_eq!(shares(0), [0, 0, 0], "as fast as possible");
+    }
 
     /// What a user does to a process is no failure of it; an exit code or a crash of its own is.
     #[test]

@@ -39,14 +39,25 @@ pub(crate) struct Running {
 }
 
 impl Flow {
-    /// In words, such as `stored by toll-passages`.
+    /// In words, such as `toll produced` or `stored by toll-passages`.
     fn words(&self) -> String {
         match self {
-            Self::Produced => "produced".to_owned(),
-            Self::Valid => "valid".to_owned(),
-            Self::Refused => "dead".to_owned(),
+            Self::Produced(topic) => format!("{topic} produced"),
+            Self::Valid(topic) => format!("{topic} valid"),
+            Self::Refused(topic) => format!("{topic} dead"),
             Self::Stored(connector) => format!("stored by {connector}"),
             Self::SetAside(connector) => format!("dead by {connector}"),
+        }
+    }
+
+    /// What happens to the records of all streams, and the connector that does it, if one does.
+    fn verb(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Produced(_) => ("produced", None),
+            Self::Valid(_) => ("valid", None),
+            Self::Refused(_) => ("dead", None),
+            Self::Stored(connector) => ("stored by", Some(connector)),
+            Self::SetAside(connector) => ("dead by", Some(connector)),
         }
     }
 }
@@ -86,13 +97,30 @@ impl Summary {
         format!("{flows}\n{processes}\n{seconds} s{note}; Ctrl-C ends the demo")
     }
 
-    /// One line: speeds and totals, lag, latency of the slowest connector, memory.
+    /// One line: speeds and totals of all streams together and of each connector, lag, latency of the slowest
+    /// connector, memory.
     pub(crate) fn as_line(&self) -> String {
         let mut parts = vec![format!("{} s", self.elapsed.as_secs())];
-        let flows = self.totals.iter().map(|(flow, total)| {
-            format!("{} {}/s ({total})", flow.words(), self.speeds.get(flow).copied().unwrap_or(0))
+        let mut flows: Vec<(&str, Option<&str>, u64, u64)> = Vec::new();
+        for (flow, total) in &self.totals {
+            let (verb, connector) = flow.verb();
+            let speed = self.speeds.get(flow).copied().unwrap_or(0);
+            match flows.last_mut() {
+                Some((last, None, speeds, totals)) if *last == verb => {
+                    *speeds += speed;
+                    *totals += total;
+                }
+                _ if connector.is_some() && *total == 0 => {}
+                _ => flows.push((verb, connector, speed, *total)),
+            }
+        }
+        let runs = flows.chunk_by(|a, b| a.0 == b.0).map(|run| {
+            let counts = run.iter().map(|(_, connector, speed, total)| {
+                format!("{}{speed}/s ({total})", connector.map(|name| format!("{name} ")).unwrap_or_default())
+            });
+            format!("{} {}", run[0].0, counts.collect::<Vec<_>>().join(", "))
         });
-        parts.push(flows.collect::<Vec<_>>().join(", "));
+        parts.push(runs.collect::<Vec<_>>().join("; "));
         parts.push(format!("lag {}", Self::backlog(&self.lag)));
         let slowest = |part: fn(&Latency) -> f64| self.latency.values().map(part).max_by(f64::total_cmp);
         if let (Some(p50), Some(p99)) = (slowest(|one| one.p50_ms), slowest(|one| one.p99_ms)) {
@@ -111,10 +139,16 @@ impl Summary {
 
     fn lag_of(&self, flow: &Flow) -> Option<u64> {
         match flow {
-            Flow::Valid => self.lag.get(VALIDATOR_GROUP).copied(),
+            // The group's lag is that of all streams; it is told once.
+            Flow::Valid(topic) if self.is_first_valid(topic) => self.lag.get(VALIDATOR_GROUP).copied(),
             Flow::Stored(connector) => self.lag.get(&format!("{CONNECTOR_GROUPS}{connector}")).copied(),
-            Flow::Produced | Flow::Refused | Flow::SetAside(_) => None,
+            Flow::Produced(_) | Flow::Valid(_) | Flow::Refused(_) | Flow::SetAside(_) => None,
         }
+    }
+
+    fn is_first_valid(&self, topic: &str) -> bool {
+        let first = self.totals.keys().find(|flow| matches!(flow, Flow::Valid(_)));
+        matches!(first, Some(Flow::Valid(first)) if first == topic)
     }
 
     fn latency_of(&self, flow: &Flow) -> Option<Latency> {
@@ -154,12 +188,18 @@ mod tests {
         Summary {
             elapsed: Duration::from_millis(12_300),
             totals: BTreeMap::from([
-                (Flow::Produced, 6_000),
-                (Flow::Valid, 5_880),
-                (Flow::Refused, 110),
+                (Flow::Produced("toll".into()), 5_000),
+                (Flow::Produced("weather_data".into()), 1_000),
+                (Flow::Valid("toll".into()), 5_880),
+                (Flow::Refused("toll".into()), 110),
                 (stored(), 5_000),
             ]),
-            speeds: BTreeMap::from([(Flow::Produced, 500), (Flow::Valid, 490), (stored(), 1_490)]),
+            speeds: BTreeMap::from([
+                (Flow::Produced("toll".into()), 400),
+                (Flow::Produced("weather_data".into()), 100),
+                (Flow::Valid("toll".into()), 490),
+                (stored(), 1_490),
+            ]),
             lag: BTreeMap::from([("turnpike-validator".to_owned(), 10), ("connect-live".to_owned(), 880)]),
             latency: BTreeMap::from([("live".to_owned(), Latency { p50_ms: 14.2, p99_ms: 12_340.0 })]),
             processes: vec![
@@ -175,7 +215,7 @@ mod tests {
     fn a_line_tells_all() {
         assert_eq!(
             summary().as_line(),
-            "12 s; produced 500/s (6000), valid 490/s (5880), dead 0/s (110), stored by live 1490/s (5000); lag 890; \
+            "12 s; produced 500/s (6000); valid 490/s (5880); dead 0/s (110); stored by live 1490/s (5000); lag 890; \
              p50 14 ms, p99 12.3 s; MiB validator 20, Kafka gone"
         );
         let quiet = Summary { note: Some("draining".to_owned()), ..Summary::default() };
@@ -189,7 +229,7 @@ mod tests {
         let lines: Vec<Vec<&str>> =
             text.lines().map(|line| line.trim_matches('│').split_whitespace().collect()).collect();
         for line in [
-            vec!["valid", "490", "5", "880", "10"],
+            vec!["toll", "valid", "490", "5", "880", "10"],
             vec!["stored", "by", "live", "1", "490", "5", "000", "880", "14", "ms", "12.3", "s"],
             vec!["validator", "17", "20", "MiB"],
             vec!["Kafka", "gone"],
@@ -211,9 +251,11 @@ mod tests {
     /// Half a second counts half; a new flow starts from nothing; nothing runs backwards.
     #[test]
     fn speeds_are_per_second() {
-        let before = BTreeMap::from([(Flow::Produced, 100), (Flow::Valid, 50)]);
-        let now = BTreeMap::from([(Flow::Produced, 350), (Flow::Valid, 40), (Flow::Refused, 5)]);
-        let expected = BTreeMap::from([(Flow::Produced, 500), (Flow::Valid, 0), (Flow::Refused, 10)]);
+        let [produced, valid, refused] =
+            [Flow::Produced, Flow::Valid, Flow::Refused].map(|flow| flow("toll".to_owned()));
+        let before = BTreeMap::from([(produced.clone(), 100), (valid.clone(), 50)]);
+        let now = BTreeMap::from([(produced.clone(), 350), (valid.clone(), 40), (refused.clone(), 5)]);
+        let expected = BTreeMap::from([(produced, 500), (valid, 0), (refused, 10)]);
         assert_eq!(speeds(&before, &now, Duration::from_millis(500)), expected);
     }
 }

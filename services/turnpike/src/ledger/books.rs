@@ -145,8 +145,8 @@ impl Books {
                 ));
             } else if *read > set_aside {
                 verdict.notes.push(format!(
-                    "{} dead letters of {dlq}[{partition}] are there twice, or about to be counted: a connector was ended \
-                     between dead letter and ledger; {reader} has each of them once",
+                    "{} dead letters of {dlq}[{partition}] are a feed's own, or there twice because a connector was ended \
+                     between dead letter and ledger, or about to be counted; {reader} has each of them once",
                     read - set_aside
                 ));
             }

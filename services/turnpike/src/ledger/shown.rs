@@ -12,12 +12,21 @@ const COLUMNS: [&str; 8] =
     ["reader", "topic", "partition", "read", "valid or stored", "dead", "skipped", "lag"];
 const NUMBERS: [&str; 6] = ["partition", "read", "valid or stored", "dead", "skipped", "lag"];
 
-/// The accounts with a sum for each reader's topic, then the verdict.
-pub(crate) fn as_text(books: &Books, verdict: &Verdict) -> String {
+/// How much of the books is shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// A sum for each reader's topic.
+    Sums,
+    /// Each partition, then the sum.
+    Partitions,
+}
+
+/// The accounts, then the verdict.
+pub(crate) fn as_text(books: &Books, verdict: &Verdict, detail: Detail) -> String {
     let mut table = table(&COLUMNS, &NUMBERS);
     let accounts: Vec<&Account> = books.judged.iter().chain(&books.stored).collect();
     for accounts in accounts.chunk_by(|a, b| (&a.reader, &a.topic) == (&b.reader, &b.topic)) {
-        for account in accounts {
+        for account in accounts.iter().filter(|_| detail == Detail::Partitions) {
             let Account { reader, topic, partition, .. } = account;
             table.add_row(row([reader, topic, &partition.to_string()]
                 .into_iter()
@@ -86,7 +95,7 @@ pub(crate) fn as_json(books: &Books, verdict: &Verdict) -> Result<String, Error>
 
 #[cfg(test)]
 mod tests {
-    use super::{Account, Books, as_json, as_text};
+    use super::{Account, Books, Detail, as_json, as_text};
 
     fn books() -> Books {
         let account = |reader: &str, topic: &str, partition, read, lag| Account {
@@ -114,7 +123,7 @@ mod tests {
     #[test]
     fn the_table_has_lines_and_sums() {
         let books = books();
-        let text = as_text(&books, &books.verdict());
+        let text = as_text(&books, &books.verdict(), Detail::Partitions);
         let lines: Vec<Vec<&str>> =
             text.lines().map(|line| line.trim_matches('│').split_whitespace().collect()).collect();
         assert!(lines.contains(&vec!["validator", "toll", "0", "1", "000", "999", "1", "0", "0"]), "{text}");
@@ -148,7 +157,7 @@ mod tests {
         let mut books = books();
         books.judged[0].dead = 0;
         let verdict = books.verdict();
-        let last = as_text(&books, &verdict).lines().last().unwrap_or_default().to_owned();
+        let last = as_text(&books, &verdict, Detail::Sums).lines().last().unwrap_or_default().to_owned();
         assert!(last.starts_with("out of balance: validator has read 1000 records of toll[0]"), "{last}");
         let json: serde_json::Value =
             serde_json::from_str(&as_json(&books, &verdict).expect("JSON")).expect("parses");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use contract::field_json;
-use dead_letter::Context;
+use dead_letter::{Context, DIALECT, FLAGS};
 use events::Shape;
 use kafka::Record;
 use schema_registry::{Class, Registry};
@@ -45,6 +45,8 @@ impl Decoder {
             offset: record.offset(),
             timestamp: Some(record.timestamp_ms()).filter(|ms| *ms > 0).map(time),
             key: record.key().map(text),
+            flags: mark(record, FLAGS),
+            dialect: mark(record, DIALECT),
             dead_letter: is_dead.then(|| Letter::from(Context::from_headers(record.headers()))),
             content: self.content(record, shell),
         }
@@ -53,7 +55,10 @@ impl Decoder {
     fn content(&mut self, record: &Record<'_>, shell: &Shell) -> Content {
         let Some(value) = record.value() else { return Content::Decoded { value: None } };
         let decoded = match schema_registry::split(value, record.headers()) {
-            Err(not_framed) => Err(not_framed.to_string()),
+            Err(not_framed) => match plain_text(value) {
+                Some(text) => return Content::Text { value_text: text.to_owned() },
+                None => Err(not_framed.to_string()),
+            },
             Ok((id, avro)) => self.shape(id, shell).and_then(|shape| fields(&shape, avro)),
         };
         match decoded {
@@ -86,6 +91,18 @@ impl Decoder {
     }
 }
 
+/// A mark that the validator has set.
+fn mark(record: &Record<'_>, name: &str) -> Option<String> {
+    let mut marks = record.headers().filter(|(header, _)| *header == name);
+    marks.next().and_then(|(_, value)| value).map(text)
+}
+
+/// The value, if it is nothing but text, as the records of the source pipelines are.
+fn plain_text(value: &[u8]) -> Option<&str> {
+    let is_text = |symbol: char| !symbol.is_control() || symbol.is_whitespace();
+    std::str::from_utf8(value).ok().filter(|text| !text.is_empty() && text.chars().all(is_text))
+}
+
 /// The fields of a record in the order of its schema.
 fn fields(shape: &Shape, avro: &[u8]) -> Result<Fields, String> {
     let mut values = Vec::new();
@@ -110,9 +127,9 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use events::{Shape, TollPassage};
 
-    use super::{fields, hex, text};
+    use super::{fields, hex, plain_text, text};
 
-    const PASSAGE: &str = include_str!("../../../../schemas/golden/toll_passage.v1.hex");
+    const PASSAGE: &str = include_str!("../../../../schemas/golden/toll_passage.v2.hex");
 
     fn golden() -> Vec<u8> {
         let digits: Vec<u8> = PASSAGE.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -131,6 +148,15 @@ mod tests {
         assert!(decoded.0[8].1.as_str().expect("a time").ends_with('Z'));
         avro.push(0);
         assert!(fields(&shape, &avro).expect_err("one byte too many").contains("byte"));
+    }
+
+    /// A line or an object of a source pipeline is text; framed Avro and noise are not.
+    #[test]
+    fn text_is_recognised() {
+        assert_eq!(plain_text(b"a,1\r\n"), Some("a,1\r\n"));
+        assert_eq!(plain_text("{\"temp\u{e9}rature\": 3}".as_bytes()), Some("{\"temp\u{e9}rature\": 3}"));
+        assert_eq!(plain_text(&[0, 0, 0, 0, 1, 72]), None);
+        assert_eq!(plain_text(&[0xff, 0x41]), None);
     }
 
     /// Text stays text, other bytes become digits.

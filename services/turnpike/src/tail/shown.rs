@@ -17,6 +17,12 @@ pub(crate) struct Shown {
     /// `None` if the record does not say.
     pub(crate) timestamp: Option<String>,
     pub(crate) key: Option<String>,
+    /// What the validator found odd about a good record: `CODE:rule`, with commas between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) flags: Option<String>,
+    /// The source pipeline's form that it came in, if it was not Avro.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dialect: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) dead_letter: Option<Letter>,
     #[serde(flatten)]
@@ -29,6 +35,8 @@ pub(crate) struct Shown {
 pub(crate) enum Content {
     /// It was decoded, or there is none.
     Decoded { value: Option<Fields> },
+    /// It is text, in a form of its own.
+    Text { value_text: String },
     /// It could not be decoded, and why.
     Raw { value_hex: String, not_decoded: String },
 }
@@ -96,6 +104,11 @@ impl fmt::Display for Shown {
         let time = self.timestamp.as_deref().unwrap_or("-");
         let key = self.key.as_deref().map_or_else(|| "null".to_owned(), word);
         write!(f, "{topic}[{partition}]@{offset} {time} key={key} ")?;
+        for (name, mark) in [("dialect", &self.dialect), ("flags", &self.flags)] {
+            if let Some(mark) = mark {
+                write!(f, "{name}={} ", word(mark))?;
+            }
+        }
         match &self.dead_letter {
             Some(Letter::Known(cause)) => write!(f, "{cause} ")?,
             Some(Letter::Unknown { unreadable }) => write!(f, "({unreadable}) ")?,
@@ -106,6 +119,7 @@ impl fmt::Display for Shown {
             Content::Decoded { value: Some(fields) } => {
                 f.write_str(&serde_json::to_string(fields).map_err(|_| fmt::Error)?)
             }
+            Content::Text { value_text } => write!(f, "{}", Json::from(value_text.as_str())),
             Content::Raw { value_hex, not_decoded } => write!(f, "0x{value_hex} ({not_decoded})"),
         }
     }
@@ -167,6 +181,8 @@ mod tests {
             offset: 41,
             timestamp: Some(time(1_790_969_180_123)),
             key: key.map(str::to_owned),
+            flags: None,
+            dialect: None,
             dead_letter: None,
             content,
         }
@@ -208,6 +224,19 @@ mod tests {
         assert_eq!(empty.to_string(), "toll.valid[2]@41 - key=null null");
         let odd = shown(Some("a\n b"), Content::Raw { value_hex: "ff00".into(), not_decoded: "why".into() });
         assert_eq!(odd.to_string(), r#"toll.valid[2]@41 2026-10-02T19:26:20.123Z key="a\n b" 0xff00 (why)"#);
+    }
+
+    /// Marks come before the value, and text that is no Avro is shown as text.
+    #[test]
+    fn marks_and_text_are_shown() {
+        let line = Content::Text { value_text: "Fri Oct  2 19:26:20 2026,17,car,4004".into() };
+        let flags = Some("IMPLAUSIBLE_TIME:occurred_at_recent".to_owned());
+        let shown = Shown { dialect: Some("ibm".to_owned()), flags, ..shown(None, line) };
+        assert_eq!(
+            shown.to_string(),
+            "toll.valid[2]@41 2026-10-02T19:26:20.123Z key=null dialect=ibm flags=IMPLAUSIBLE_TIME:occurred_at_recent \
+             \"Fri Oct  2 19:26:20 2026,17,car,4004\""
+        );
     }
 
     /// A dead letter tells its reason and where the record came from, before the value.
