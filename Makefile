@@ -12,7 +12,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # Settings of `make demo`. The command line tool has its own defaults: only what is given is handed on.
 # (bash has a variable SECONDS as well; the recipes use make's, which is put into the text before bash sees it.)
 DEMO_FLAGS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) $(if $(MALFORMED),--malformed $(MALFORMED))
-BINARIES = -p turnpike -p toll-generator -p validator -p mariadb-writer
+BINARIES = -p turnpike -p toll-generator -p traffic-generator -p weather-generator -p validator -p mariadb-writer
 
 ##@ Run
 .PHONY: demo
@@ -36,6 +36,15 @@ test: setup ## All tests, with a real Kafka and MariaDB on free ports of this ma
 .PHONY: test-unit
 test-unit: need-cargo ## Unit tests alone: needs no Kafka and no database
 	cargo test --locked --workspace --lib --bins --exclude system-tests
+
+.PHONY: bench-queries
+bench-queries: setup ## Median time and index of each named query on ROWS stored passages (default 10 million; some minutes)
+	cargo run --release --locked -p bench -- queries $(if $(ROWS),--rows $(ROWS))
+
+.PHONY: bench-generators
+bench-generators: setup ## Records a second of the three generators together, beside what the client can send at all
+	cargo build --release --locked $(BINARIES)
+	cargo run --release --locked -p bench -- generators
 
 .PHONY: deny
 deny: need-cargo ## Licences, duplicate versions and sources of all dependencies (needs cargo-deny)
@@ -64,7 +73,7 @@ help: ## This list
 	@printf '\n%s\n' 'Settings of make demo'
 	@printf '  %-17s %s\n' \
 	  'SECONDS=n' 'stop by itself after n seconds (0, the default: until Ctrl-C)' \
-	  'RATE=n' 'records a second (default 500; 0: as fast as possible)' \
+	  'RATE=n' 'records a second, eight in ten of them passages (default 500; 0: as fast as possible)' \
 	  'MALFORMED=n%' 'share of records made wrong on purpose (default 2%)'
 	@printf '\n%s\n' 'For example: make demo SECONDS=30 RATE=1000 MALFORMED=5%'
 

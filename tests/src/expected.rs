@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat};
 use events::{Decimal, Shape, TollPassage, Value};
+use generator::{Source, Stream};
 use service::clock;
-use simulation::{Seed, faults::Kind, faults::Shares, toll};
-use toll_generator::Stream;
+use simulation::{Seed, World, faults::Kind, faults::Shares};
 
 /// A record as the generator sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,10 +70,14 @@ pub struct TollRow {
 }
 
 impl Expected {
-    /// The records of a run.
-    pub fn of(run: &Run, schema_id: u32) -> Self {
+    /// The records of a generator's run with the world's default options.
+    pub fn of<S: Source>(run: &Run, schema_id: u32) -> Self
+    where
+        <S::World as World>::Options: Default,
+    {
         let malformed: Shares = run.malformed.parse().expect("shares of faults");
-        let mut stream = Stream::new(Seed::new(run.seed), &toll::Options::default(), &malformed, schema_id);
+        let options = <S::World as World>::Options::default();
+        let mut stream = Stream::<S>::new(Seed::new(run.seed), &options, &malformed, schema_id);
         let sent = (0..run.count).map(|index| {
             let record = stream.next(run.start_ms + (index * 1_000 / run.rate) as i64);
             Sent { key: record.key.to_vec(), value: record.value.to_vec(), fault: record.fault }
@@ -86,17 +90,21 @@ impl Expected {
         self.sent.iter().filter(|sent| sent.fault.is_none()).count() as u64
     }
 
-    /// The rows that the passages without a fault must have become.
+    /// The rows that the passages without a fault, and those that are only flagged for one, must have become.
     pub fn rows(&self) -> Vec<TollRow> {
-        let mut rows: Vec<TollRow> =
-            self.sent.iter().filter(|sent| sent.fault.is_none()).map(|sent| toll_row(&sent.value)).collect();
+        let row = |sent: &Sent| match sent.fault {
+            None => Some(toll_row(&sent.value, "NULL")),
+            Some(Kind::OldTime) => Some(toll_row(&sent.value, "IMPLAUSIBLE_TIME:occurred_at_recent")),
+            Some(_) => None,
+        };
+        let mut rows: Vec<TollRow> = self.sent.iter().filter_map(row).collect();
         rows.sort();
         rows
     }
 }
 
-/// The row of a framed passage, by another way than the writer's.
-pub fn toll_row(value: &[u8]) -> TollRow {
+/// The row of a framed passage, by another way than the writer's; `flags` as the client prints the column.
+pub fn toll_row(value: &[u8], flags: &str) -> TollRow {
     let shape = Shape::parse(TollPassage::SCHEMA).expect("the shipped schema compiles");
     let mut values = Vec::new();
     shape.decode(&value[5..], &mut values).expect("a passage");
@@ -118,7 +126,7 @@ pub fn toll_row(value: &[u8]) -> TollRow {
     TollRow {
         event_id: event_id.to_owned(),
         columns: format!(
-            "{vehicle_id}\t{transponder_id}\t{vehicle_type}\t{plaza}\t{lane}\t{amount}\t{currency}\t{occurred_at_ms}"
+            "{vehicle_id}\t{transponder_id}\t{vehicle_type}\t{plaza}\t{lane}\t{amount}\t{currency}\t{occurred_at_ms}\t{flags}"
         ),
     }
 }

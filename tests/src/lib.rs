@@ -5,12 +5,17 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness fails its test by panicking")]
 
+mod command;
 mod expected;
 mod pipeline;
+mod python;
+mod send;
 mod topic;
 mod wait;
 
+pub use command::Said;
 pub use expected::{Expected, Run, Sent, TollRow, toll_row};
 pub use pipeline::{Pipeline, Service, assert_drains, executable, outage_lasts, root};
+pub use python::Producer;
 pub use topic::{Read, read_topic};
 pub use wait::{PATIENCE, eventually};

@@ -8,9 +8,12 @@ use std::{
     time::Duration,
 };
 
+use generator::Source;
 use kafka::{Connection, NewTopic};
 use local_stack::{Options, Process, Signal, Stack, User};
 use schema_registry::Registry;
+use simulation::World;
+use toll_generator::Tolls;
 
 use crate::{Expected, Run, TollRow, eventually, read_topic, wait::pause};
 
@@ -34,6 +37,10 @@ pub struct Pipeline {
 pub enum Service {
     /// `toll-generator`.
     Generator,
+    /// `traffic-generator`.
+    TrafficGenerator,
+    /// `weather-generator`.
+    WeatherGenerator,
     /// `validator`.
     Validator,
     /// `mariadb-writer`.
@@ -45,6 +52,8 @@ impl Service {
     pub fn name(self) -> &'static str {
         match self {
             Self::Generator => "toll-generator",
+            Self::TrafficGenerator => "traffic-generator",
+            Self::WeatherGenerator => "weather-generator",
             Self::Validator => "validator",
             Self::Writer => "mariadb-writer",
         }
@@ -68,9 +77,11 @@ impl Pipeline {
         Self { stack, started: Mutex::new(0), _alone: alone }
     }
 
-    /// Creates `toll`, `toll.valid` and `toll.dlq`.
+    /// Creates the three topics of each stream.
     pub fn create_topics(&self) {
-        let topics = ["toll", "toll.valid", "toll.dlq"].map(|name| NewTopic::new(name, 4, 1));
+        let of = |raw: &str| [raw.to_owned(), format!("{raw}.valid"), format!("{raw}.dlq")];
+        let names = ["toll", "traffic.events", "weather_data"].map(of);
+        let topics: Vec<_> = names.as_flattened().iter().map(|name| NewTopic::new(name, 4, 1)).collect();
         self.kafka().admin().and_then(|admin| admin.create_topics(&topics)).expect("topics are created");
     }
 
@@ -125,18 +136,44 @@ impl Pipeline {
         ]
     }
 
-    /// Starts the generator on a run.
+    /// Starts the toll generator on a run.
     pub fn spawn_generator(&self, run: &Run) -> Process {
-        let args = run.args();
-        self.spawn(Service::Generator, &args.iter().map(String::as_str).collect::<Vec<_>>())
+        self.spawn_generator_of(Service::Generator, run)
     }
 
-    /// Waits for the end of the generator, asserts that the raw topic holds exactly the run, and gives its records.
+    fn spawn_generator_of(&self, service: Service, run: &Run) -> Process {
+        let args = run.args();
+        self.spawn(service, &args.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Waits for the end of the toll generator, asserts that the raw topic holds exactly the run, and gives its records.
     pub fn generated(&self, generator: &Process, run: &Run) -> Expected {
+        self.generated_of::<Tolls>(generator, run)
+    }
+
+    /// Runs the toll generator to its end, asserts that the raw topic holds exactly the run, and gives its records.
+    pub fn generate(&self, run: &Run) -> Expected {
+        self.generated(&self.spawn_generator(run), run)
+    }
+
+    /// The same of any generator.
+    pub fn generate_of<S: Source>(&self, service: Service, run: &Run) -> Expected
+    where
+        <S::World as World>::Options: Default,
+    {
+        self.generated_of::<S>(&self.spawn_generator_of(service, run), run)
+    }
+
+    fn generated_of<S: Source>(&self, generator: &Process, run: &Run) -> Expected
+    where
+        <S::World as World>::Options: Default,
+    {
         let status = generator.wait(Duration::from_mins(2)).expect("the generator ends");
         assert!(status.success(), "the generator failed: {}", generator.output().unwrap_or_default());
-        let expected = Expected::of(run, self.schema_id());
-        let raw = read_topic(&self.kafka(), "toll");
+        let subject = format!("{}-value", S::TOPIC);
+        let schema_id = self.ask_registry(async |registry| registry.latest(&subject).await).id;
+        let expected = Expected::of::<S>(run, schema_id);
+        let raw = read_topic(&self.kafka(), S::TOPIC);
         let mut arrived: Vec<_> = raw.iter().map(|read| (&read.key, &read.value)).collect();
         let mut sent: Vec<_> = expected.sent.iter().map(|sent| (&sent.key, &sent.value)).collect();
         arrived.sort();
@@ -150,19 +187,9 @@ impl Pipeline {
         expected
     }
 
-    /// Runs the generator to its end, asserts that the raw topic holds exactly the run, and gives its records.
-    pub fn generate(&self, run: &Run) -> Expected {
-        self.generated(&self.spawn_generator(run), run)
-    }
-
-    /// The id under which the generator's schema is registered.
-    pub fn schema_id(&self) -> u32 {
-        self.ask_registry(async |registry| registry.latest("toll-value").await).id
-    }
-
-    /// Registers a schema.
-    pub fn register(&self, subject: &str, schema: &str) {
-        self.ask_registry(async |registry| registry.register(subject, schema).await);
+    /// Registers a schema, or finds that it is registered; gives its id.
+    pub fn register(&self, subject: &str, schema: &str) -> u32 {
+        self.ask_registry(async |registry| registry.register(subject, schema).await)
     }
 
     fn ask_registry<T>(&self, ask: impl AsyncFnOnce(&Registry) -> Result<T, schema_registry::Error>) -> T {
@@ -199,6 +226,13 @@ impl Pipeline {
         });
     }
 
+    /// Waits until a connector has read so many records.
+    pub fn await_read(&self, connector: &str, records: u64) {
+        eventually(&format!("{connector} reads {records} records"), || {
+            (self.read_count(connector) >= records).then_some(())
+        });
+    }
+
     /// How many records a connector has read.
     pub fn read_count(&self, connector: &str) -> u64 {
         let query = "SELECT COALESCE(SUM(read_count), 0) FROM turnpike.ledger WHERE connector = ";
@@ -219,7 +253,7 @@ impl Pipeline {
     pub fn rows(&self) -> Vec<TollRow> {
         let answer = self.sql(
             "SELECT event_id, vehicle_id, transponder_id, vehicle_type, toll_plaza_id, lane, amount, currency,
-                    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', occurred_at) DIV 1000 FROM traffic_db.toll_passages",
+                    TIMESTAMPDIFF(MICROSECOND, '1970-01-01', occurred_at) DIV 1000, flags FROM traffic_db.toll_passages",
         );
         let mut rows: Vec<TollRow> = answer
             .lines()
@@ -243,7 +277,7 @@ impl Pipeline {
         assert_eq!(differing, 0, "the two tables tell different passages");
     }
 
-    /// Asserts that the table holds exactly the passages without a fault, each once and every column right.
+    /// Asserts that the table holds exactly the passages that are to be stored, each once and every column right.
     pub fn assert_rows(&self, expected: &Expected) {
         let (stored, expected) = (self.rows(), expected.rows());
         let missing: Vec<_> =
@@ -305,6 +339,10 @@ fn build_services() {
                 "--quiet",
                 "-p",
                 "toll-generator",
+                "-p",
+                "traffic-generator",
+                "-p",
+                "weather-generator",
                 "-p",
                 "validator",
                 "-p",

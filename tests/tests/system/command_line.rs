@@ -2,48 +2,8 @@
 
 use std::{fs::File, process::Command, time::Duration};
 
-use local_stack::{Signal, User};
+use local_stack::Signal;
 use system_tests::{Pipeline, Run, executable, root};
-
-/// What a finished command said.
-struct Said {
-    code: Option<i32>,
-    text: String,
-}
-
-fn turnpike(pipeline: &Pipeline, args: &[&str]) -> Said {
-    let output = Command::new(executable("turnpike"))
-        .args(args)
-        .env("TURNPIKE_KAFKA_BOOTSTRAP_SERVERS", pipeline.stack.kafka.bootstrap_servers())
-        .env("TURNPIKE_SCHEMA_REGISTRY_URL", pipeline.stack.registry.url())
-        .env("TURNPIKE_MARIADB_URL", pipeline.stack.mariadb.jdbc_url())
-        .env("TURNPIKE_MARIADB_USER", User::Reader.name())
-        .env("TURNPIKE_MARIADB_PASSWORD", pipeline.stack.mariadb.password(User::Reader))
-        .current_dir(root())
-        .output()
-        .expect("turnpike runs");
-    let text = [output.stdout, output.stderr].concat();
-    Said { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
-}
-
-/// Creating topics twice is no error: the first time says created, the second already there, and a refusal says why.
-#[test]
-fn topics_are_created_once_and_described() {
-    let pipeline = Pipeline::without_topics();
-    let created = turnpike(&pipeline, &["topics", "create"]);
-    assert_eq!(created.code, Some(0), "{}", created.text);
-    assert!(created.text.contains("Topic 'toll' created successfully."), "{}", created.text);
-    let again = turnpike(&pipeline, &["topics", "create"]);
-    assert_eq!(again.code, Some(0), "{}", again.text);
-    assert!(again.text.contains("Topic 'toll' is already there."), "{}", again.text);
-    let refused = turnpike(&pipeline, &["topics", "create", "bad/name"]);
-    assert_eq!(refused.code, Some(1), "{}", refused.text);
-    assert!(refused.text.contains("Failed to create topic 'bad/name':"), "{}", refused.text);
-    let described = turnpike(&pipeline, &["topics", "describe", "toll"]);
-    assert!(described.code == Some(0) && described.text.contains("leader"), "{}", described.text);
-    let unknown = turnpike(&pipeline, &["topics", "describe", "tolls"]);
-    assert!(unknown.code == Some(1) && unknown.text.contains("tolls"), "{}", unknown.text);
-}
 
 /// The ledger balances after a run, says so with 0, and a single count that is off ends it with 1, naming the place.
 #[test]
@@ -53,10 +13,10 @@ fn the_ledger_finds_a_single_missing_record() {
     let expected = pipeline.generate(&Run::new(2, 5_000, 5_000, "out_of_range=2%"));
     let dead = expected.sent.len() as u64 - expected.good();
     pipeline.settle(expected.good(), dead);
-    let balanced = turnpike(&pipeline, &["ledger", "--settle", "30"]);
+    let balanced = pipeline.turnpike(&["ledger", "--settle", "30"]);
     assert_eq!(balanced.code, Some(0), "{}", balanced.text);
     assert!(balanced.text.contains("balanced: 5 000 records read"), "{}", balanced.text);
-    let json = turnpike(&pipeline, &["ledger", "--json"]);
+    let json = pipeline.turnpike(&["ledger", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.text).expect("one JSON object");
     assert_eq!(json["state"], "balanced", "{json}");
 
@@ -64,7 +24,7 @@ fn the_ledger_finds_a_single_missing_record() {
         "UPDATE turnpike.ledger SET read_count = read_count - 1, stored_count = stored_count - 1
          WHERE connector = 'toll-passages' AND partition_number = 2",
     );
-    let short = turnpike(&pipeline, &["ledger"]);
+    let short = pipeline.turnpike(&["ledger"]);
     assert_eq!(short.code, Some(1), "{}", short.text);
     assert!(short.text.contains("out of balance") && short.text.contains("toll-passages"), "{}", short.text);
 }
@@ -76,7 +36,7 @@ fn tail_shows_records_and_reasons() {
     let _consumers = pipeline.spawn_consumers();
     let expected = pipeline.generate(&Run::new(4, 200, 1_000, "bad_framing=5%,out_of_range=5%"));
     pipeline.settle(expected.good(), expected.sent.len() as u64 - expected.good());
-    let tail = turnpike(&pipeline, &["tail", "toll.valid", "--from-beginning", "--no-follow"]);
+    let tail = pipeline.turnpike(&["tail", "toll.valid", "--from-beginning", "--no-follow"]);
     assert_eq!(tail.code, Some(0), "{}", tail.text);
     let lines: Vec<&str> = tail.text.lines().collect();
     assert_eq!(lines.len() as u64, expected.good());
@@ -89,7 +49,7 @@ fn tail_shows_records_and_reasons() {
             "{line}"
         );
     }
-    let letters = turnpike(&pipeline, &["tail", "toll", "--dlq", "--from-beginning", "--no-follow"]);
+    let letters = pipeline.turnpike(&["tail", "toll", "--dlq", "--from-beginning", "--no-follow"]);
     assert_eq!(letters.code, Some(0), "{}", letters.text);
     assert!(letters.text.contains("NOT_FRAMED") && letters.text.contains("OUT_OF_RANGE"), "{}", letters.text);
     assert_eq!(letters.text.lines().count() as u64, expected.sent.len() as u64 - expected.good());

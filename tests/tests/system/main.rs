@@ -2,8 +2,14 @@
 
 mod clean_run;
 mod command_line;
+mod dialects;
+mod feeds;
 mod kills;
+mod log_styles;
 mod malformed;
 mod outages;
 mod refusals;
 mod signals;
+mod tolls;
+mod traffic;
+mod weather;

@@ -2,26 +2,39 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use dead_letter::{Context, Reason, Stage};
+use dead_letter::{Context, FLAGS, Reason, Stage};
+use generator::Source;
 use kafka::{Headers, Outgoing};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use simulation::faults::Kind;
-use system_tests::{Pipeline, Read, Run, Service, eventually, read_topic};
+use simulation::{
+    World,
+    faults::{Kind, Outcome},
+};
+use system_tests::{Expected, Pipeline, Read, Run, Sent, Service, eventually, read_topic};
+use toll_generator::Tolls;
+use traffic_generator::Traffic;
+use weather_generator::Weather;
 
 const COUNT: u64 = 9_000;
 
-fn expected_code(kind: Kind) -> (Reason, Stage) {
+/// A stream as this test sees it.
+struct Flow {
+    generator: Service,
+    /// Its connectors; the first writes to `table`.
+    connectors: &'static [&'static str],
+    /// The table in which an event stands once.
+    table: &'static str,
+}
+
+/// The stage at which a kind of fault is found.
+fn stage(kind: Kind) -> Stage {
     match kind {
-        Kind::BadFraming => (Reason::NotFramed, Stage::ValueConverter),
-        Kind::UnknownSchemaId => (Reason::UnknownSchema, Stage::ValueConverter),
-        Kind::Truncated => (Reason::Undecodable, Stage::ValueConverter),
-        Kind::TrailingBytes => (Reason::TrailingBytes, Stage::ValueConverter),
-        Kind::OutOfRange => (Reason::OutOfRange, Stage::Transformation),
-        Kind::UnknownCategory => (Reason::UnknownCategory, Stage::Transformation),
-        Kind::Contradiction => (Reason::Contradiction, Stage::Transformation),
-        Kind::OldTime => (Reason::ImplausibleTime, Stage::Transformation),
-        Kind::Duplicate => (Reason::DuplicateKey, Stage::TaskPut),
+        Kind::BadFraming | Kind::UnknownSchemaId | Kind::Truncated | Kind::TrailingBytes => {
+            Stage::ValueConverter
+        }
+        Kind::Duplicate => Stage::TaskPut,
+        _ => Stage::Transformation,
     }
 }
 
@@ -30,27 +43,62 @@ fn context(read: &Read) -> Context {
     Context::from_headers(headers).expect("the headers of a dead letter")
 }
 
-/// One record in ten is broken in one of nine ways. Each is found again by its bytes, with the code of its kind, the
-/// coordinates of the record that failed, its key and its timestamp; the good ones are stored.
+/// Passages: every kind of fault is refused, but for old times.
 #[test]
-fn each_kind_lands_with_its_code_and_its_bytes() {
+fn each_kind_of_bad_passage_lands_with_its_code_and_its_bytes() {
+    let connectors = &["toll-passages", "live-toll-data"];
     let pipeline = Pipeline::start();
-    let _consumers = pipeline.spawn_consumers();
-    let expected = pipeline.generate(&Run::new(5, COUNT, 5_000, "all=10%"));
-    let duplicates = expected.sent.iter().filter(|sent| sent.fault == Some(Kind::Duplicate)).count() as u64;
-    let refused = expected.sent.iter().filter(|sent| sent.fault.is_some()).count() as u64 - duplicates;
-    pipeline.settle(COUNT - refused, refused + duplicates);
+    let expected = each_kind_lands::<Tolls>(
+        &pipeline,
+        &Flow { generator: Service::Generator, connectors, table: "traffic_db.toll_passages" },
+    );
+    pipeline.assert_rows(&expected);
+    // The second table has no key, so a passage that was sent twice stands there twice.
+    let valid = read_topic(&pipeline.kafka(), "toll.valid").len() as u64;
+    assert_eq!(pipeline.count("SELECT COUNT(*) FROM tolldata.livetolldata"), valid);
+}
 
-    let raw: BTreeMap<(i32, i64), Read> = read_topic(&pipeline.kafka(), "toll")
-        .into_iter()
-        .map(|read| ((read.partition, read.offset), read))
-        .collect();
-    let valid: BTreeMap<(i32, i64), Read> = read_topic(&pipeline.kafka(), "toll.valid")
-        .into_iter()
-        .map(|read| ((read.partition, read.offset), read))
-        .collect();
-    let letters = read_topic(&pipeline.kafka(), "toll.dlq");
-    let mut found: BTreeMap<Vec<u8>, Vec<(Reason, Stage)>> = BTreeMap::new();
+/// Events: the three shapes, with categories and contradictions of their own.
+#[test]
+fn each_kind_of_bad_event_lands_with_its_code_and_its_bytes() {
+    let connectors = &["traffic-events"];
+    let flow = Flow { generator: Service::TrafficGenerator, connectors, table: "traffic_db.traffic_events" };
+    each_kind_lands::<Traffic>(&Pipeline::start(), &flow);
+}
+
+/// Readings: an unknown city is only flagged, a mark for a missing value is refused.
+#[test]
+fn each_kind_of_bad_reading_lands_with_its_code_and_its_bytes() {
+    let connectors = &["weather-readings"];
+    let flow = Flow { generator: Service::WeatherGenerator, connectors, table: "weather_db.readings" };
+    each_kind_lands::<Weather>(&Pipeline::start(), &flow);
+}
+
+/// One record in ten is broken in one of all ways. Each is found again by its bytes: as a dead letter with the code of its
+/// kind, the coordinates of the record that failed, its key and its timestamp, or as a row with the flag of its kind.
+fn each_kind_lands<S: Source>(pipeline: &Pipeline, flow: &Flow) -> Expected
+where
+    <S::World as World>::Options: Default,
+{
+    let _consumers = pipeline.spawn_consumers();
+    let expected = pipeline.generate_of::<S>(flow.generator, &Run::new(5, COUNT, 5_000, "all=10%"));
+    let outcome = |sent: &Sent| sent.fault.map(S::World::outcome);
+    let count = |is: fn(Outcome) -> bool| {
+        expected.sent.iter().filter(|sent| outcome(sent).is_some_and(is)).count() as u64
+    };
+    let refused = count(|outcome| matches!(outcome, Outcome::Refused(_)));
+    let repeated = count(|outcome| outcome == Outcome::Repeated);
+    flow.connectors.iter().for_each(|connector| pipeline.await_read(connector, COUNT - refused));
+    pipeline.await_read("dead-letters", refused + repeated);
+
+    let by_place = |topic: &str| -> BTreeMap<(i32, i64), Read> {
+        let records = read_topic(&pipeline.kafka(), topic).into_iter();
+        records.map(|read| ((read.partition, read.offset), read)).collect()
+    };
+    let raw = by_place(S::TOPIC);
+    let valid = by_place(&format!("{}.valid", S::TOPIC));
+    let letters = read_topic(&pipeline.kafka(), &format!("{}.dlq", S::TOPIC));
+    let mut found: BTreeMap<&[u8], Vec<(Reason, Stage)>> = BTreeMap::new();
     for letter in &letters {
         let context = context(letter);
         let origin = if context.connector_name == "validator" { &raw } else { &valid };
@@ -63,22 +111,40 @@ fn each_kind_lands_with_its_code_and_its_bytes() {
             letter.partition
         );
         assert!(context.exception_message.len() > 10 && context.attempt == 1, "{context:?}");
-        found.entry(letter.value.clone()).or_default().push((context.reason, context.stage));
+        found.entry(&letter.value).or_default().push((context.reason, context.stage));
     }
+    let flags: BTreeMap<&[u8], Option<&str>> =
+        valid.values().map(|read| (&*read.value, read.header(FLAGS))).collect();
     for sent in &expected.sent {
-        let Some(kind) = sent.fault else { continue };
-        let codes =
-            found.get_mut(&sent.value).unwrap_or_else(|| panic!("a {kind:?} record is not in toll.dlq"));
-        let place = codes.iter().position(|code| *code == expected_code(kind));
+        let flags = flags.get(&*sent.value).copied().flatten();
+        let (Some(kind), Some(outcome)) = (sent.fault, outcome(sent)) else {
+            assert_eq!(flags, None, "a good record is flagged");
+            continue;
+        };
+        let code = match outcome {
+            Outcome::Refused(reason) => reason,
+            Outcome::Repeated => Reason::DuplicateKey,
+            Outcome::Flagged(reason) => {
+                let is_flagged = flags
+                    .is_some_and(|flags| flags.starts_with(&format!("{reason}:")) && !flags.contains(','));
+                assert!(is_flagged, "a {kind:?} record has the flags {flags:?}");
+                continue;
+            }
+        };
+        let codes = found.get_mut(&*sent.value);
+        let codes = codes.unwrap_or_else(|| panic!("a {kind:?} record is no dead letter"));
+        let place = codes.iter().position(|found| *found == (code, stage(kind)));
         codes.swap_remove(place.unwrap_or_else(|| panic!("a {kind:?} record has the codes {codes:?}")));
     }
     assert!(found.values().all(Vec::is_empty), "dead letters that nobody broke: {found:?}");
-    assert_eq!(letters.len() as u64, refused + duplicates);
+    assert_eq!(letters.len() as u64, refused + repeated);
 
-    pipeline.assert_rows(&expected);
-    // The second table has no key, so a passage that was sent twice stands there twice.
-    assert_eq!(pipeline.count("SELECT COUNT(*) FROM tolldata.livetolldata"), COUNT - refused);
-    stored_letters_are_complete(&pipeline, &letters);
+    let rows = pipeline.count(&format!("SELECT COUNT(*) FROM {}", flow.table));
+    assert_eq!(rows, COUNT - refused - repeated);
+    let flagged = pipeline.count(&format!("SELECT COUNT(*) FROM {} WHERE flags IS NOT NULL", flow.table));
+    assert_eq!(flagged, count(|outcome| matches!(outcome, Outcome::Flagged(_))));
+    stored_letters_are_complete(pipeline, &letters);
+    expected
 }
 
 /// The table of dead letters holds the same bytes, reasons and coordinates.
@@ -123,7 +189,7 @@ fn the_detail_lists_every_failed_rule() {
             failed.map(|failure| failure["rule"].as_str().unwrap_or_default().to_owned()).collect();
         assert_eq!(rules, ["amount_fits_vehicle_type"]);
         assert!(context.detail[0]["values"]["amount"].is_string(), "{}", context.detail);
-        assert_eq!(context.contract_version.as_deref(), Some("1"));
+        assert_eq!(context.contract_version.as_deref(), Some("2"));
     }
 }
 
