@@ -117,7 +117,7 @@ impl Batch {
             },
         };
         *self.tally.set_aside.entry(refusal.reason).or_default() += 1;
-        let letter = letter(&mapping.name, &topics.raw, refusal, row, now_ms);
+        let letter = letter(&mapping.name, &topics.raw, refusal, (partition_of(event_id), row), now_ms);
         self.push(Record { key: None, value: piece.raw.to_vec(), letter: Some(Box::new(letter)) });
     }
 
@@ -149,11 +149,24 @@ fn headers(letter: &Letter) -> Headers {
     letter.headers().iter().fold(Headers::new(), add)
 }
 
-/// The dead letter of a record that never was on a topic: its partition is -1, and its offset its number in the feed.
-fn letter(feed: &str, topic: &str, refusal: Refusal, row: u64, failed_at_ms: i64) -> Letter {
+/// Stands for the partition of a record that never was on a topic: a negative number made of its id. With it the
+/// coordinates of records of several files, or of a file that was replaced, differ, and those of a record that comes
+/// again are the same.
+fn partition_of(event_id: Uuid) -> i32 {
+    -1 - (event_id.as_u64_pair().0 % i32::MAX as u64) as i32
+}
+
+/// The dead letter of a record that never was on a topic; its offset is its number in the source.
+fn letter(
+    feed: &str,
+    topic: &str,
+    refusal: Refusal,
+    (partition, row): (i32, u64),
+    failed_at_ms: i64,
+) -> Letter {
     Letter {
         topic: topic.to_owned(),
-        partition: -1,
+        partition,
         offset: row as i64,
         connector_name: connector(feed),
         task_id: 0,

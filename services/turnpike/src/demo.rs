@@ -173,9 +173,16 @@ impl<'d> Demo<'d> {
     fn tell_first_row(&self, shell: &Shell) -> Result<(), Error> {
         let seconds = self.started.elapsed().as_secs_f64();
         let client = self.stack.mariadb.client_command(User::Reader);
+        let Stack { kafka, mariadb, registry, .. } = self.stack;
+        let (kafka, registry) = (kafka.bootstrap_servers(), registry.url());
+        let (url, user) = (mariadb.jdbc_url(), User::Reader.name());
+        let password = mariadb.password(User::Reader);
         shell.output.say(format!(
             "the first row is stored, {seconds:.1} s after the start; look inside with\n  {client}\nfor example\n  \
-             {client} -e 'select * from tolldata.livetolldata limit 10'"
+             {client} -e 'select * from tolldata.livetolldata limit 10'\n\
+             and with turnpike query, tail and ledger in a shell that knows\n  export \
+             TURNPIKE_KAFKA_BOOTSTRAP_SERVERS={kafka} TURNPIKE_SCHEMA_REGISTRY_URL={registry} \
+             TURNPIKE_MARIADB_URL={url} TURNPIKE_MARIADB_USER={user} TURNPIKE_MARIADB_PASSWORD={password}"
         ))
     }
 }

@@ -145,10 +145,10 @@ WHERE {window}",
 /// A row for each set of flags. By the order of storing: what is flagged for its time is in no window of times.
 const FLAGGED: Query = Query {
     name: "flagged",
-    answers: "which rules the newest 100,000 stored events fail that only flag, and how often",
+    answers: "which rules the newest 20,000 stored events fail that only flag, and how often",
     scope: Scope::All,
     sql: "SELECT flags, COUNT(*) AS events, MIN({time}) AS first_event, MAX({time}) AS last_event
-FROM (SELECT flags, {time} FROM {table} ORDER BY id DESC LIMIT 100000) AS newest_rows
+FROM (SELECT flags, {time} FROM {table} ORDER BY id DESC LIMIT 20000) AS newest_rows
 WHERE flags IS NOT NULL AND {window}
 GROUP BY flags
 ORDER BY events DESC, flags",
