@@ -113,7 +113,7 @@ impl AvroRows {
             {
                 return refused("a decimal of at most 38 digits after the point");
             }
-            if named.contains(&column) {
+            if named.iter().any(|known| known.eq_ignore_ascii_case(column)) {
                 return refused("a column that no other field is written to");
             }
             if !columns.iter().any(|known| known.eq_ignore_ascii_case(column)) {

@@ -52,11 +52,7 @@ impl<'d> Crew<'d> {
         self.revive_stack(shell)?;
         for member in &mut self.members {
             match member.revive(&self.setting)? {
-                Some(Revival::Again(text)) => {
-                    shell.output.say(text)?;
-                    // A new generator knows nothing of a pause.
-                    self.is_held &= !member.service.is_generator();
-                }
+                Some(Revival::Again(text)) => shell.output.say(text)?,
                 Some(Revival::Failure(text)) => {
                     shell.output.say(&text)?;
                     self.failures.push(text);
@@ -96,21 +92,20 @@ impl<'d> Crew<'d> {
     pub(crate) fn hold_back(&mut self, shell: &Shell) {
         let backlog = Summary::backlog(&self.lag());
         let hold = if self.is_held { backlog > BACKLOG_RECORDS_LOW } else { backlog > BACKLOG_RECORDS_MAX };
-        if hold == self.is_held {
+        if !hold && !self.is_held {
             return;
         }
         let generators = self.members.iter_mut().filter(|member| member.service.is_generator());
-        let clients: Vec<_> = generators.filter_map(Member::client).collect();
-        if clients.is_empty() {
-            return;
-        }
-        let asked = clients
-            .into_iter()
-            .map(async |client| if hold { client.pause().await } else { client.resume().await });
-        // Without an answer the next look finds the backlog as it is, and asks again.
-        if shell.wait(join_all(asked)).iter().all(Result::is_ok) {
-            self.is_held = hold;
-        }
+        let clients: Vec<_> = generators.filter(|member| member.has_process()).map(Member::client).collect();
+        let asked = clients.into_iter().map(async |client| match client {
+            Some(client) if hold => client.pause().await.is_ok(),
+            Some(client) => client.resume().await.is_ok(),
+            None => false,
+        });
+        // Said at each look while it holds, since one that was started again knows nothing of a pause; without the answer of
+        // all, the next look asks again.
+        let is_heard = shell.wait(join_all(asked)).into_iter().all(|is_heard| is_heard);
+        self.is_held = hold || !is_heard;
     }
 
     /// Draws the summary, with something more to say.
