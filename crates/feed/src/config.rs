@@ -37,7 +37,7 @@ pub struct Config {
         value_parser = seconds)]
     pub timeout_seconds: f64,
 
-    /// Questions to ask before exiting; 0 is endless
+    /// Questions to ask before exiting, with 1 if the last one failed; 0 is endless
     #[arg(long, env = "TURNPIKE_FEED_POLLS", value_name = "NUMBER", default_value_t = 0)]
     pub polls: u64,
 

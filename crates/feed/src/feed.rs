@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kafka::TransactionalProducer;
 use service::{Attempt, Control, Error, Health, Stop, clock, wait_for};
 use telemetry::{Metrics, names};
 use tokio::runtime::Handle;
@@ -51,7 +50,7 @@ pub(crate) struct Feed {
     pub(crate) health: Health,
     pub(crate) control: Control,
     pub(crate) metrics: Metrics,
-    /// Whether the last position is to be ignored.
+    /// Whether the last position is to be forgotten first.
     pub(crate) starts_over: bool,
     /// What became of all records of this run.
     pub(crate) tally: Tally,
@@ -77,6 +76,9 @@ impl Feed {
                     }
                     tracing::warn!(reason, "shut out by the cluster; starting over with a new session");
                 }
+                Err(Ended::Spent) => {
+                    tracing::info!("the last commit had to be tried again; going on with a new session");
+                }
                 Err(Ended::Lost(reason)) => {
                     if self.stop.is_stopping() {
                         return Err(Error::Stopped);
@@ -90,6 +92,28 @@ impl Feed {
 
     /// Shuts out a twin, reads how far the feed has come, and goes on from there.
     fn session(&mut self, input: &Input) -> Result<(), Ended> {
+        let mut outlet = self.outlet(input)?;
+        if self.starts_over {
+            // Committed before anything is sent: after a lost answer the next session goes on, and sends nothing twice.
+            outlet.forget()?;
+            self.starts_over = false;
+            outlet.check()?;
+        }
+        let last = self.last_position(outlet.key())?;
+        match (input, last) {
+            (Input::File(path), Some(Position::File(last))) => self.take_file(&mut outlet, path, Some(last)),
+            (Input::File(path), _) => self.take_file(&mut outlet, path, None),
+            (Input::Http(address, interval), Some(Position::Http(last))) => {
+                self.poll(&mut outlet, address, *interval, last)
+            }
+            (Input::Http(address, interval), _) => {
+                self.poll(&mut outlet, address, *interval, position::HttpPosition::default())
+            }
+        }
+    }
+
+    /// The way into Kafka, which is this feed's alone from now on.
+    fn outlet(&self, input: &Input) -> Result<Outlet, Error> {
         let id = connector(&self.mapping.name);
         let producer = self.ask_kafka(|| {
             let producer = self.config.kafka.transactional_producer(&id)?;
@@ -99,34 +123,16 @@ impl Feed {
             Input::File(path) => position::key(&self.mapping.name, "file", &path.to_string_lossy()),
             Input::Http(address, _) => position::key(&self.mapping.name, "url", &address.shown),
         };
-        let last = self.last_position(&key)?;
-        let outlet = self.outlet(producer, key);
-        match (input, last) {
-            (Input::File(path), Some(Position::File(last))) => self.take_file(&outlet, path, Some(last)),
-            (Input::File(path), _) => self.take_file(&outlet, path, None),
-            (Input::Http(address, interval), Some(Position::Http(last))) => {
-                self.poll(&outlet, address, *interval, last)
-            }
-            (Input::Http(address, interval), _) => {
-                self.poll(&outlet, address, *interval, position::HttpPosition::default())
-            }
-        }
-    }
-
-    fn outlet(&self, producer: TransactionalProducer, key: String) -> Outlet {
-        Outlet::new(producer, self.topics.clone(), key, self.stop.clone(), self.health.clone())
+        Ok(Outlet::new(producer, self.topics.clone(), key, self.stop.clone(), self.health.clone()))
     }
 
     /// Where the source was left.
     fn last_position(&self, key: &str) -> Result<Option<Position>, Error> {
-        if self.starts_over {
-            return Ok(None);
-        }
         let value = self.ask_kafka(|| self.config.kafka.newest_value(position::TOPIC, key.as_bytes()))?;
         let Some(value) = value else { return Ok(None) };
         let position = Position::decode(&value).map_err(|error| {
             let shown = String::from_utf8_lossy(&value).into_owned();
-            let allowed = format!("a position of this version ({error}); --start-over ignores it");
+            let allowed = format!("a position of this version ({error}); --start-over forgets it");
             Error::config(format!("position {key} on topic {}", position::TOPIC), shown, allowed)
         })?;
         Ok(Some(position))
@@ -137,22 +143,31 @@ impl Feed {
         Handle::current().block_on(wait_for(KAFKA, &self.stop, &self.health, ask))
     }
 
-    fn take_file(&mut self, outlet: &Outlet, path: &Path, last: Option<FilePosition>) -> Result<(), Ended> {
+    fn take_file(
+        &mut self,
+        outlet: &mut Outlet,
+        path: &Path,
+        last: Option<FilePosition>,
+    ) -> Result<(), Ended> {
         let mut source = FileSource::open(path, &self.mapping, last)?;
         let name = self.mapping.name.clone();
-        tracing::info!(feed = name, "{name}: going on after row {}", source.position().row);
+        tracing::info!(feed = name, "{name}: going on after row {}", source.row());
         let mut told = clock::instant();
         loop {
             self.hold_while_paused();
             if self.stop.is_stopping() {
-                let row = source.position().row;
+                let row = source.row();
                 tracing::info!(feed = name, "{name}: stopped after row {row}; the next start goes on there");
                 return Ok(());
             }
+            outlet.check()?;
             let mut batch = Batch::default();
             let read_on = self.fill(&mut source, path, &mut batch);
             if batch.tally.all() > 0 {
-                outlet.deliver(&batch, &Position::File(source.position().clone()))?;
+                let position = source.position().map_err(|error| {
+                    Error::failed(format!("cannot read the beginning of {} again: {error}", path.display()))
+                });
+                outlet.deliver(&batch, &Position::File(position?))?;
                 self.delivered(&batch.tally);
             }
             if !read_on? {
@@ -179,13 +194,12 @@ impl Feed {
         let file_name = file::name(path);
         let now_ms = clock::now_ms();
         while !batch.is_full() {
-            let row = source.position().row;
+            let row = source.row();
             let next = source.next().map_err(|error| {
                 Error::failed(format!("cannot read {} on after row {row}: {error}", path.display()))
             });
             let Some((piece, row)) = next? else { return Ok(false) };
-            let event_id =
-                self.mapping.event_id(piece.item.as_ref().ok(), || file::place(&file_name, row, piece.raw));
+            let event_id = piece.event_id(&self.mapping, Some((&file_name, row)));
             batch.take(&self.mapping, &self.topics, self.schema_id, (&piece, event_id), (row, now_ms));
         }
         Ok(true)
@@ -193,7 +207,6 @@ impl Feed {
 
     /// Counts what has been committed.
     pub(crate) fn delivered(&mut self, tally: &Tally) {
-        self.starts_over = false;
         self.tally.add(tally);
         let feed = self.mapping.name.as_str();
         let count = |outcome, number: u64| {

@@ -2,7 +2,8 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek as _, SeekFrom},
+    io::{self, Seek as _, SeekFrom},
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -15,14 +16,19 @@ use crate::{
     records::{Piece, ReadError, Records},
 };
 
-/// Bytes of the beginning by which a file is recognised.
+/// Most bytes of the beginning by which a file is recognised.
 const HEAD_BYTES_MAX: u64 = 4_096;
 
 /// An open file and how far it has been read.
 #[derive(Debug)]
 pub(crate) struct FileSource {
     records: Records<File>,
-    position: FilePosition,
+    /// The same file, for its beginning.
+    file: File,
+    /// Where the next record begins.
+    byte: u64,
+    /// How many records lie before it.
+    row: u64,
     bytes: u64,
 }
 
@@ -32,19 +38,16 @@ impl FileSource {
         let shown = path.display().to_string();
         let unreadable =
             |error: io::Error| Error::config("--file", &shown, format!("a readable file ({error})"));
-        let mut file = File::open(path).map_err(unreadable)?;
+        let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(Error::config("--file", &shown, "a file, and no folder or device"));
         }
         let bytes = metadata.len();
-        let head_bytes = last.as_ref().map_or(bytes.min(HEAD_BYTES_MAX), |last| last.head_bytes);
-        let head = head(&mut file, head_bytes).map_err(unreadable)?;
-        let position = match last {
-            None => FilePosition { byte: 0, row: 0, head_bytes, head },
-            Some(last) if last.head == head && last.byte <= bytes => last,
-            Some(last) => {
-                let row = last.row;
+        let (byte, row) = last.as_ref().map_or((0, 0), |last| (last.byte, last.row));
+        if let Some(last) = last {
+            let may_be = last.byte <= bytes && last.head_bytes <= bytes.min(HEAD_BYTES_MAX);
+            if !may_be || head(&file, last.head_bytes).map_err(unreadable)? != last.head {
                 return Err(Error::config(
                     "--file",
                     shown,
@@ -54,29 +57,39 @@ impl FileSource {
                     ),
                 ));
             }
-        };
-        let records = records(file, mapping, &position)
+        }
+        let records = file.try_clone().map_err(ReadError::from);
+        let records = records
+            .and_then(|file| records_from(file, mapping, byte, row))
             .map_err(|error| Error::config("--file", shown, format!("what the mapping says ({error})")))?;
-        Ok(Self { records, position, bytes })
+        Ok(Self { records, file, byte, row, bytes })
     }
 
     /// The next record with its number, from 0; none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(Piece<'_>, u64)>, ReadError> {
-        let row = self.position.row;
+        let row = self.row;
         let Some(piece) = self.records.next()? else { return Ok(None) };
-        self.position.row += 1;
-        self.position.byte = piece.next_byte;
+        self.row += 1;
+        self.byte = piece.next_byte;
         Ok(Some((piece, row)))
     }
 
-    /// Where the next record begins.
-    pub(crate) fn position(&self) -> &FilePosition {
-        &self.position
+    /// The number of the next record.
+    pub(crate) fn row(&self) -> u64 {
+        self.row
+    }
+
+    /// Where the next record begins, with a fingerprint of what lies before it: a file that is left while it is short
+    /// is recognised by more later.
+    pub(crate) fn position(&self) -> io::Result<FilePosition> {
+        let head_bytes = self.byte.min(HEAD_BYTES_MAX);
+        let head = head(&self.file, head_bytes)?;
+        Ok(FilePosition { byte: self.byte, row: self.row, head_bytes, head })
     }
 
     /// How much of the file is done, in hundredths.
     pub(crate) fn percent(&self) -> u64 {
-        self.position.byte.saturating_mul(100) / self.bytes.max(1)
+        self.byte.saturating_mul(100) / self.bytes.max(1)
     }
 }
 
@@ -85,28 +98,23 @@ pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The bytes that stand for a record without an identity.
-pub(crate) fn place(file_name: &str, row: u64, raw: &[u8]) -> Vec<u8> {
-    [format!("{file_name}\u{1f}{row}\u{1f}").as_bytes(), raw].concat()
-}
-
 /// The records from a position on.
-fn records(mut file: File, mapping: &Mapping, position: &FilePosition) -> Result<Records<File>, ReadError> {
+fn records_from(mut file: File, mapping: &Mapping, byte: u64, row: u64) -> Result<Records<File>, ReadError> {
     file.seek(SeekFrom::Start(0))?;
     match &mapping.format {
-        Format::Csv { columns: None, .. } if position.byte > 0 => {
+        Format::Csv { columns: None, .. } if byte > 0 => {
             let heading = Records::new(mapping, file.try_clone()?, 0, None)?;
             let columns = heading.columns().cloned();
-            file.seek(SeekFrom::Start(position.byte))?;
-            Records::new(mapping, file, position.byte, columns)
+            file.seek(SeekFrom::Start(byte))?;
+            Records::new(mapping, file, byte, columns)
         }
         Format::Csv { .. } | Format::JsonLines => {
-            file.seek(SeekFrom::Start(position.byte))?;
-            Records::new(mapping, file, position.byte, None)
+            file.seek(SeekFrom::Start(byte))?;
+            Records::new(mapping, file, byte, None)
         }
         Format::Json { .. } => {
             let mut records = Records::new(mapping, file, 0, None)?;
-            for _ in 0..position.row {
+            for _ in 0..row {
                 records.next()?;
             }
             Ok(records)
@@ -115,9 +123,9 @@ fn records(mut file: File, mapping: &Mapping, position: &FilePosition) -> Result
 }
 
 /// Fingerprint of the first bytes.
-fn head(file: &mut File, bytes: u64) -> io::Result<Uuid> {
-    let mut head = Vec::new();
-    file.by_ref().take(bytes).read_to_end(&mut head)?;
+fn head(file: &File, bytes: u64) -> io::Result<Uuid> {
+    let mut head = vec![0; bytes as usize];
+    file.read_exact_at(&mut head, 0)?;
     Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, &head))
 }
 
@@ -169,7 +177,7 @@ mod tests {
             for first in 0..=3 {
                 let mut source = FileSource::open(&path, &mapping, None).expect("opens");
                 let mut all = raws(&mut source, first);
-                let position = source.position().clone();
+                let position = source.position().expect("readable");
                 assert_eq!(position.row, first as u64);
                 let mut source = FileSource::open(&path, &mapping, Some(position)).expect("opens");
                 all.extend(raws(&mut source, 9));
@@ -186,11 +194,17 @@ mod tests {
         let (_folder, path) = file("1\n2\n");
         let mut source = FileSource::open(&path, &mapping, None).expect("opens");
         raws(&mut source, 2);
-        let position = source.position().clone();
+        let position = source.position().expect("readable");
 
         fs::write(&path, "1\n2\n3\n").expect("written");
         let mut source = FileSource::open(&path, &mapping, Some(position.clone())).expect("opens");
         assert_eq!(raws(&mut source, 9), ["3"]);
+        let later = source.position().expect("readable");
+        fs::write(&path, "1\n2\n4\n5\n").expect("written");
+        assert!(
+            FileSource::open(&path, &mapping, Some(later)).is_err(),
+            "it has grown, and then began otherwise"
+        );
 
         for other in ["9\n2\n3\n", "1\n", ""] {
             fs::write(&path, other).expect("written");

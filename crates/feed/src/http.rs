@@ -81,6 +81,8 @@ impl Address {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             .redirect(Policy::limited(REDIRECTS_MAX))
+            // It would hand the token on to wherever the server sends us.
+            .referer(false)
             .build()
             .map_err(Error::failed)?;
         let asked = match token {

@@ -92,10 +92,10 @@ async fn show(mapping: &Mapping, input: &Input) -> Result<(), Error> {
     let shown = match input {
         Input::File(path) => {
             let file = fs::File::open(path).map_err(Error::failed)?;
-            preview(mapping, file, &file::name(path), say)
+            preview(mapping, file, Some(&file::name(path)), say)
         }
         Input::Http(address, _) => match address.ask(&HttpPosition::default(), clock::now_ms()).await {
-            Ok(Answer::Document { body, .. }) => preview(mapping, Cursor::new(body), "", say),
+            Ok(Answer::Document { body, .. }) => preview(mapping, Cursor::new(body), None, say),
             Ok(Answer::NotModified) => {
                 Err("the answer to an unconditional question is `not modified`".to_owned())
             }

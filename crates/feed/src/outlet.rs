@@ -20,6 +20,8 @@ pub(crate) struct Outlet {
     key: String,
     stop: Stop,
     health: Health,
+    /// A commit had to be tried again, and its first request may still be on its way.
+    is_spent: bool,
 }
 
 /// Why a session has ended before its time.
@@ -29,6 +31,8 @@ pub(crate) enum Ended {
     Fenced(String),
     /// Whether the last transaction has been committed is not known: the next session finds out.
     Lost(String),
+    /// All is committed, but a request to commit may still be on its way: a new session shuts it out.
+    Spent,
     /// A new session would do no better.
     Failed(Error),
 }
@@ -61,23 +65,45 @@ impl Outlet {
         stop: Stop,
         health: Health,
     ) -> Self {
-        Self { producer, topics, key, stop, health }
+        Self { producer, topics, key, stop, health, is_spent: false }
+    }
+
+    /// The key of the source's position.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// To be called before what comes next: a late request to commit would commit the beginning of another transaction.
+    ///
+    /// The next session takes the id anew, and reads the position again: a twin may have gone on in between.
+    pub(crate) fn check(&self) -> Result<(), Ended> {
+        if self.is_spent { Err(Ended::Spent) } else { Ok(()) }
+    }
+
+    /// Forgets the position, for good when this returns well.
+    pub(crate) fn forget(&mut self) -> Result<(), Ended> {
+        self.producer.begin()?;
+        self.commit_with(None)
     }
 
     /// Sends a batch and the position behind it; when this returns well, all of it is visible.
     ///
     /// After an error the session is over: the next one aborts what is open, and reads how far this one came.
-    pub(crate) fn deliver(&self, batch: &Batch, position: &Position) -> Result<(), Ended> {
+    pub(crate) fn deliver(&mut self, batch: &Batch, position: &Position) -> Result<(), Ended> {
         self.producer.begin()?;
         for record in batch.outgoing(&self.topics) {
             self.producer.send(record)?;
         }
-        let value = position.encode();
+        self.commit_with(Some(&position.encode()))
+    }
+
+    /// Commits what was sent together with a position, or a tombstone in its place.
+    fn commit_with(&mut self, position: Option<&str>) -> Result<(), Ended> {
         self.producer.send(Outgoing {
             topic: position::TOPIC,
             partition: Some(0),
             key: Some(self.key.as_bytes()),
-            value: Some(value.as_bytes()),
+            value: position.map(str::as_bytes),
             timestamp_ms: None,
             headers: Headers::new(),
         })?;
@@ -90,6 +116,7 @@ impl Outlet {
         });
         committed?;
         if since.is_some() {
+            self.is_spent = true;
             self.health.set(KAFKA, Ok(()));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io::Cursor, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use service::clock;
+use service::{Error, clock};
 use telemetry::names;
 use tokio::runtime::Handle;
 
@@ -36,7 +36,7 @@ impl Feed {
     /// Asks until told to stop, or until the wanted number of questions is asked.
     pub(crate) fn poll(
         &mut self,
-        outlet: &Outlet,
+        outlet: &mut Outlet,
         address: &Address,
         interval: Duration,
         mut last: HttpPosition,
@@ -47,6 +47,7 @@ impl Feed {
             if self.stop.is_stopping() {
                 return Ok(());
             }
+            outlet.check()?;
             let (outcome, state, wait) = match self.ask(outlet, address, &mut last)? {
                 Asked::Stopped => return Ok(()),
                 Asked::Well(outcome) => {
@@ -55,23 +56,33 @@ impl Feed {
                 }
                 Asked::Badly(failure) => {
                     let pause = pauses.next().unwrap_or(interval);
-                    (failure.outcome, Err(failure.what), failure.retry_after.unwrap_or(pause))
+                    (failure.outcome, Err(failure.what), wait_after(failure.retry_after, pause))
                 }
             };
-            self.health.set(&address.shown, state);
+            self.health.set(&address.shown, state.clone());
             let labels = [(names::FEED, self.mapping.name.as_str()), (names::OUTCOME, outcome)];
             self.metrics.counter(&names::FEED_POLLS, &labels).add(1);
             self.polls += 1;
             if self.config.polls > 0 && self.polls >= self.config.polls {
                 tracing::info!(feed = self.mapping.name, "{}: {}", self.mapping.name, self.tally.text());
-                return Ok(());
+                return state.map_err(|what| {
+                    let (polls, shown) = (self.polls, &address.shown);
+                    Ended::Failed(Error::failed(format!(
+                        "question {polls} of {polls} to {shown} failed: {what}; ask again later"
+                    )))
+                });
             }
             self.rest(wait);
         }
     }
 
     /// Asks once, and sends what is new.
-    fn ask(&mut self, outlet: &Outlet, address: &Address, last: &mut HttpPosition) -> Result<Asked, Ended> {
+    fn ask(
+        &mut self,
+        outlet: &mut Outlet,
+        address: &Address,
+        last: &mut HttpPosition,
+    ) -> Result<Asked, Ended> {
         let asked = Handle::current().block_on(async {
             tokio::select! {
                 biased;
@@ -111,8 +122,7 @@ impl Feed {
         let (mut here, mut seen) = (BTreeSet::new(), Vec::new());
         let mut records = Records::new(&self.mapping, Cursor::new(body), 0, None).map_err(unreadable)?;
         while let Some(piece) = records.next().map_err(unreadable)? {
-            // The same record may stand elsewhere in the next document: it is told from others by its bytes.
-            let event_id = self.mapping.event_id(piece.item.as_ref().ok(), || piece.raw.to_vec());
+            let event_id = piece.event_id(&self.mapping, None);
             if here.insert(Seen::from(event_id)) {
                 seen.push(Seen::from(event_id));
                 if seen.len() > DOCUMENT_RECORDS_MAX {
@@ -139,6 +149,11 @@ impl Feed {
     }
 }
 
+/// How long to wait after a failure: as long as the server asks for, but never less than without its asking.
+fn wait_after(wanted: Option<Duration>, pause: Duration) -> Duration {
+    wanted.map_or(pause, |wanted| wanted.max(pause))
+}
+
 /// Waits after failures, from short ones up to the interval.
 fn pauses(interval: Duration) -> ExponentialBackoff {
     ExponentialBuilder::new()
@@ -147,4 +162,21 @@ fn pauses(interval: Duration) -> ExponentialBackoff {
         .without_max_times()
         .with_jitter()
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that wants to be asked again at once, or whose clock is behind, is not asked without end.
+    #[test]
+    fn servers_cannot_shorten_the_pause() {
+        let [none, short, pause, long] = [0, 1, 5, 60].map(Duration::from_secs);
+        for (wanted, expected) in
+            [(None, pause), (Some(none), pause), (Some(short), pause), (Some(long), long)]
+        {
+            assert_eq!(wait_after(wanted, pause), expected, "{wanted:?}");
+        }
+        assert!(pauses(pause).take(9).all(|pause| pause >= PAUSE_MIN));
+    }
 }

@@ -7,27 +7,27 @@ use events::{Decimal, Field, Logical, Shape, Value};
 use serde_json::Value as Json;
 
 use crate::{
-    file,
     mapping::{Mapped, Mapping, Refusal},
     records::{ReadError, Records},
 };
 
 /// Hands a line for each record to `say`: its number, and the event, or why it is none.
 ///
+/// `file_name` is that of a file, without its folder; an answer over HTTP has none.
+///
 /// # Errors
 /// The source's, or that of `say`, in words.
 pub fn preview<R: Read>(
     mapping: &Mapping,
     source: R,
-    source_name: &str,
+    file_name: Option<&str>,
     mut say: impl FnMut(&str) -> Result<(), String>,
 ) -> Result<(), String> {
     let unreadable = |error: ReadError| error.to_string();
     let mut records = Records::new(mapping, source, 0, None).map_err(unreadable)?;
     let mut row = 0_u64;
     while let Some(piece) = records.next().map_err(unreadable)? {
-        let event_id =
-            mapping.event_id(piece.item.as_ref().ok(), || file::place(source_name, row, piece.raw));
+        let event_id = piece.event_id(mapping, file_name.map(|name| (name, row)));
         let refused = |refusal: &Refusal| format!("set aside {} {}", refusal.reason, refusal.message);
         let line = match &piece.item {
             Err(refusal) => refused(refusal),

@@ -29,7 +29,7 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
-    /// The registry does not answer, or is out of order itself.
+    /// The registry does not answer, is out of order itself, or asks for patience.
     #[error("cannot {operation}: {reason}")]
     Away {
         /// What was asked.
@@ -63,6 +63,8 @@ impl Error {
     pub(crate) fn new(operation: &str, source: &SRCError) -> Self {
         let (operation, reason) = (operation.to_owned(), reason(source));
         match status(source) {
+            // Request Timeout and Too Many Requests are answers of 4xx that say: later.
+            Some(408 | 429) => Self::Away { operation, reason },
             Some(400..=499) => Self::Refused { operation, reason },
             _ => Self::Away { operation, reason },
         }
@@ -90,4 +92,28 @@ fn reason(source: &SRCError) -> String {
         cause = inner.source();
     }
     reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Statuses that say "later" are tried again, those that say "never" are not; no answer at all is an outage.
+    #[test]
+    fn patience_is_no_refusal() {
+        for (status, class) in [
+            ("400 Bad Request", Class::Config),
+            ("403 Forbidden", Class::Config),
+            ("408 Request Timeout", Class::Infrastructure),
+            ("409 Conflict", Class::Config),
+            ("429 Too Many Requests", Class::Infrastructure),
+            ("500 Internal Server Error", Class::Infrastructure),
+        ] {
+            let text = format!("HTTP request to schema registry failed with status {status}");
+            let source = SRCError::new(&text, None, false);
+            assert_eq!(Error::new("register toll-value", &source).class(), class, "{status}");
+        }
+        let silence = SRCError::new("HTTP call to schema registry failed", None, true);
+        assert_eq!(Error::new("register toll-value", &silence).class(), Class::Infrastructure);
+    }
 }

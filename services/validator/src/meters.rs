@@ -1,83 +1,124 @@
 //! Counts what became of a batch.
 
-use dead_letter::{Reason, Stage};
 use kafka::Record;
-use telemetry::{Counter, Metrics, names};
+use telemetry::{Metric, Metrics, names};
 
 use crate::verdict::Verdict;
 
 /// The verdict of a good record among the reasons of the bad ones.
 const VALID: &str = "VALID";
 
-/// Counts a batch that is committed.
-///
-/// Runs of the same topic and verdict are counted at once: nearly always one run a batch.
+/// How often each pair of label values occurs in a batch. There are few, so looking through them is cheap.
+#[derive(Debug, Default)]
+struct Sums<'b>(Vec<([&'b str; 2], u64)>);
+
+impl<'b> Sums<'b> {
+    fn add(&mut self, values: [&'b str; 2]) {
+        match self.0.iter_mut().find(|(known, _)| *known == values) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((values, 1)),
+        }
+    }
+
+    fn count(&self, metrics: &Metrics, metric: &Metric, names: [&'static str; 2]) {
+        for (values, count) in &self.0 {
+            let labels = [(names[0], values[0]), (names[1], values[1])];
+            metrics.counter(metric, &labels).add(*count);
+        }
+    }
+}
+
+/// Counts a batch that is committed; each counter is looked up once.
 pub(crate) fn count(metrics: &Metrics, batch: &[Record<'_>], verdicts: &[Verdict]) {
-    let mut runs: Vec<(Counter, u64)> = Vec::new();
-    let mut last = None;
-    for (record, verdict) in batch.iter().zip(verdicts) {
-        let kind = (record.topic(), refused(verdict));
-        if last != Some(kind) {
-            let reason = kind.1.map_or(VALID, |(_, reason)| reason.code());
-            let labels = [(names::STREAM, kind.0), (names::REASON, reason)];
-            runs.push((metrics.counter(&names::VERDICTS, &labels), 0));
-            last = Some(kind);
-        }
-        if let Some((_, count)) = runs.last_mut() {
-            *count += 1;
-        }
-        count_reasons(metrics, record.topic(), verdict);
-    }
-    for (counter, count) in runs {
-        counter.add(count);
-    }
+    count_judged(metrics, batch.iter().map(Record::topic).zip(verdicts));
 }
 
-fn refused(verdict: &Verdict) -> Option<(Stage, Reason)> {
-    match verdict {
-        Verdict::Refused(refusal) => Some((refusal.stage, refusal.reason)),
-        Verdict::Valid | Verdict::Marked(_) => None,
-    }
-}
-
-fn count_reasons(metrics: &Metrics, topic: &str, verdict: &Verdict) {
-    match verdict {
-        Verdict::Valid => {}
-        Verdict::Refused(refusal) => {
-            let labels = [(names::STAGE, refusal.stage.name()), (names::REASON, refusal.reason.code())];
-            metrics.counter(&names::DEAD_LETTERS, &labels).add(1);
-        }
-        Verdict::Marked(marks) => {
-            let flags = marks.flags.iter().flat_map(|flags| flags.split(','));
-            for (code, _rule) in flags.filter_map(|flag| flag.split_once(':')) {
-                let labels = [(names::STREAM, topic), (names::REASON, code)];
-                metrics.counter(&names::FLAGS, &labels).add(1);
+fn count_judged<'b>(metrics: &Metrics, judged: impl Iterator<Item = (&'b str, &'b Verdict)>) {
+    let (mut verdicts, mut letters, mut flags) = (Sums::default(), Sums::default(), Sums::default());
+    for (topic, verdict) in judged {
+        match verdict {
+            Verdict::Valid => verdicts.add([topic, VALID]),
+            Verdict::Refused(refusal) => {
+                verdicts.add([topic, refusal.reason.code()]);
+                letters.add([refusal.stage.name(), refusal.reason.code()]);
+            }
+            Verdict::Marked(marks) => {
+                verdicts.add([topic, VALID]);
+                let marks = marks.flags.iter().flat_map(|flags| flags.split(','));
+                for (code, _rule) in marks.filter_map(|flag| flag.split_once(':')) {
+                    flags.add([topic, code]);
+                }
             }
         }
     }
+    verdicts.count(metrics, &names::VERDICTS, [names::STREAM, names::REASON]);
+    letters.count(metrics, &names::DEAD_LETTERS, [names::STAGE, names::REASON]);
+    flags.count(metrics, &names::FLAGS, [names::STREAM, names::REASON]);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::verdict::Marks;
+    use dead_letter::{Reason, Stage};
+    use serde_json::Value as Json;
 
-    /// Each flag of a record counts by its code; a record without any counts nowhere.
+    use super::*;
+    use crate::verdict::{Marks, Refusal};
+
+    fn marked(flags: Option<&str>) -> Verdict {
+        let flags = flags.map(str::to_owned);
+        Verdict::Marked(Box::new(Marks { flags, normalised: None }))
+    }
+
+    /// A batch of several streams: each verdict by stream and reason, each dead letter by its stage and reason, each flag of a
+    /// record by its code; a record without flags counts nowhere among these.
     #[test]
-    fn flags_are_counted_by_their_codes() {
+    fn a_batch_is_counted_by_its_verdicts_and_flags() {
         let metrics = Metrics::default();
-        let flags = "IMPLAUSIBLE_TIME:occurred_at_recent,CONTRADICTION:city_fits_coordinates,CONTRADICTION:city_fits_road";
-        for flags in [Some(flags.to_owned()), None] {
-            let marks = Marks { flags, normalised: None };
-            count_reasons(&metrics, "traffic.events", &Verdict::Marked(Box::new(marks)));
+        let flagged = marked(Some(
+            "IMPLAUSIBLE_TIME:occurred_at_recent,CONTRADICTION:city_fits_coordinates,CONTRADICTION:city_fits_road",
+        ));
+        let late = marked(Some("IMPLAUSIBLE_TIME:occurred_at_recent"));
+        let refused = Verdict::Refused(Box::new(Refusal {
+            reason: Reason::OutOfRange,
+            stage: Stage::Transformation,
+            rule: None,
+            message: String::new(),
+            detail: Json::Null,
+            dialect: None,
+        }));
+        let judged = [
+            ("traffic.events", &flagged),
+            ("toll", &late),
+            ("traffic.events", &flagged),
+            ("traffic.events", &marked(None)),
+            ("toll", &refused),
+            ("traffic.events", &Verdict::Valid),
+        ];
+        for _batch in 0..2 {
+            count_judged(&metrics, judged.into_iter());
         }
-        count_reasons(&metrics, "traffic.events", &Verdict::Valid);
         let text = metrics.render();
-        for (code, count) in [("CONTRADICTION", 2), ("IMPLAUSIBLE_TIME", 1)] {
-            let line = format!(
-                r#"turnpike_validator_flags_total{{stream="traffic.events",reason="{code}"}} {count}"#
-            );
-            assert!(text.contains(&line), "no {line} in\n{text}");
+        let stage = Stage::Transformation.name();
+        for line in [
+            r#"turnpike_validator_verdicts_total{stream="traffic.events",reason="VALID"} 8"#,
+            r#"turnpike_validator_verdicts_total{stream="toll",reason="VALID"} 2"#,
+            r#"turnpike_validator_verdicts_total{stream="toll",reason="OUT_OF_RANGE"} 2"#,
+            r#"turnpike_validator_flags_total{stream="traffic.events",reason="CONTRADICTION"} 8"#,
+            r#"turnpike_validator_flags_total{stream="traffic.events",reason="IMPLAUSIBLE_TIME"} 4"#,
+            r#"turnpike_validator_flags_total{stream="toll",reason="IMPLAUSIBLE_TIME"} 2"#,
+            &format!(r#"turnpike_dead_letters_total{{stage="{stage}",reason="OUT_OF_RANGE"}} 2"#),
+        ] {
+            assert!(text.contains(line), "no {line} in\n{text}");
         }
+    }
+
+    /// However many records of a batch are alike, their sum is one entry, and so one look-up.
+    #[test]
+    fn records_that_are_alike_are_one_sum() {
+        let mut sums = Sums::default();
+        for topic in ["toll", "traffic.events", "toll", "toll"] {
+            sums.add([topic, VALID]);
+        }
+        assert_eq!(sums.0, [(["toll", VALID], 3), (["traffic.events", VALID], 1)]);
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, str::FromStr};
 
 use chrono_tz::Tz;
-use clap::value_parser;
+use clap::{ArgAction, value_parser};
 use kafka::Connection;
 use serde::Serialize;
 
@@ -46,6 +46,11 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_BATCH_LINGER_MS", default_value_t = 5, value_name = "MS",
         value_parser = value_parser!(u64).range(0..=10_000))]
     pub batch_linger_ms: u64,
+    /// Register our schema when the first text of a stream comes; if false, the latest registered one is used, and must have
+    /// the same fields.
+    #[arg(long, env = "TURNPIKE_REGISTER_SCHEMA", default_value_t = true, action = ArgAction::Set,
+        value_name = "true|false")]
+    pub register_schema: bool,
     /// Where Kafka is.
     #[command(flatten)]
     pub kafka: Connection,

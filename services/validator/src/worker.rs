@@ -126,7 +126,12 @@ impl Worker {
                 .into_iter()
                 .map(|stream| (stream, Bench::new(settings.dialect_time_zone)))
                 .collect(),
-            schemas: Patient { registry, stop: context.stop.clone(), health: context.health.clone() },
+            schemas: Patient {
+                registry,
+                stop: context.stop.clone(),
+                health: context.health.clone(),
+                register_schema: settings.register_schema,
+            },
             kafka: settings.kafka.clone(),
             consumer_settings: ConsumerSettings {
                 group_id: settings.group_id.clone(),

@@ -202,4 +202,26 @@ fn an_outage_is_no_verdict() {
     }
 }
 
+/// A node of the registry that has not heard of what another one has registered.
+struct Lagging;
+
+impl Schemas for Lagging {
+    type Outage = Infallible;
+
+    fn find(&self, _: SchemaId) -> Result<Schema, Infallible> {
+        Ok(Schema::Unknown)
+    }
+
+    fn register(&self, _: &str, _: &str) -> Result<u32, Infallible> {
+        Ok(SCHEMA_ID)
+    }
+}
+
+/// Our own schema is not asked for: text goes on even if the registry does not know yet what it has just registered.
+#[test]
+fn a_lagging_registry_refuses_no_text() {
+    let Ok(verdict) = Bench::new(Tz::UTC).judge(&toll(), raw(Some(IBM.as_bytes())), none(), &Lagging);
+    assert!(verdict.is_valid(), "{verdict:?}");
+}
+
 const IBM: &str = "Fri Oct  2 18:26:20 2026,9820660,truck,4004";

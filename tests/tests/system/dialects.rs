@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::DateTime;
 use dead_letter::Context;
 use kafka::{Headers, Outgoing};
 use serde_json::Value as Json;
@@ -195,7 +196,8 @@ fn a3_1_three_shapes_validate_as_one_contract() {
     let rows = records.iter().map(|record| {
         let fields = columns.map(|column| text(&record[column])).join("\t");
         // The store keeps milliseconds.
-        let time = record["ts_utc"].as_str().expect("a text")[..23].replace('T', " ");
+        let time = DateTime::parse_from_rfc3339(record["ts_utc"].as_str().expect("a text")).expect("a time");
+        let time = time.to_utc().format("%Y-%m-%d %H:%M:%S%.3f");
         format!("{fields}\t{time}\ttraffic")
     });
     let query = "SELECT event_type, city, road, latitude, longitude, severity, avg_speed_kmh, length_m, lanes_blocked,

@@ -6,6 +6,7 @@ use std::{
     collections::BTreeSet,
     fmt::Write as _,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -38,12 +39,17 @@ fn mapping(path: &Path) -> Mapping {
     Mapping::parse(&fs::read_to_string(path).expect("a mapping file")).expect("a mapping")
 }
 
-/// What the mapping makes of a source.
+/// What the mapping makes of a file.
 fn expected(mapping: &Mapping, source: &Path) -> Outcome {
-    let mut outcome = Outcome::default();
     let file = fs::File::open(source).expect("a source");
     let name = source.file_name().expect("a name").to_string_lossy();
-    feed::preview(mapping, file, &name, |line| {
+    expected_of(mapping, Some(&name), file)
+}
+
+/// What the mapping makes of a file of this name, or of an answer over HTTP.
+fn expected_of(mapping: &Mapping, file_name: Option<&str>, source: impl Read) -> Outcome {
+    let mut outcome = Outcome::default();
+    feed::preview(mapping, source, file_name, |line| {
         let (row, line) = line.split_once(' ').expect("a number first");
         if let Some(sent) = line.strip_prefix("sent key=") {
             let (key, event) = sent.split_once(' ').expect("an event behind the key");
@@ -253,6 +259,62 @@ fn a_killed_feed_goes_on_where_it_was() {
     assert!(found == expected, "{} dead letters, expected {}", found.dead.len(), expected.dead.len());
 }
 
+/// A request to commit that was given up may come late: after a commit that had to be tried again, a feed sends nothing
+/// before a new session has shut it out, and goes on where it was.
+#[test]
+fn a_repeated_commit_ends_the_session() {
+    let pipeline = Pipeline::start();
+    let folder = pipeline.stack.folder().path().to_owned();
+    let (mapping_file, source) = (folder.join("stations.json"), folder.join("stations.csv"));
+    fs::write(&mapping_file, STATIONS).expect("written");
+    fs::write(&source, stations(200_000)).expect("written");
+    let stations = mapping(&mapping_file);
+    let admin = pipeline.kafka().admin().expect("an admin client");
+    let feed = spawn(&pipeline, &mapping_file, &["--file", text(&source)]);
+    eventually("records", || {
+        admin.offsets("weather_data", 0).ok().and_then(|(_, end)| (end > 0).then_some(()))
+    });
+    let times = |told: &str| feed.output().expect("an output").matches(told).count();
+    pipeline.stack.kafka.signal(Signal::STOP);
+    let before = times("kafka is not ready");
+    eventually("a step that is tried again", || (times("kafka is not ready") > before).then_some(()));
+    pipeline.stack.kafka.signal(Signal::CONT);
+    let status = feed.wait(PATIENCE).expect("the feed ends");
+    let output = feed.output().expect("an output");
+    assert!(status.success(), "{output}");
+    assert!(
+        output.contains("the last commit had to be tried again; going on with a new session"),
+        "{output}"
+    );
+    assert_eq!(times("going on after row"), 2, "{output}");
+    assert!(found(&pipeline, &stations) == expected(&stations, &source), "{output}");
+}
+
+/// If the last of the wanted questions fails, so does the feed; and nobody but the address is told the token.
+#[test]
+fn a_failed_last_question_is_exit_code_1() {
+    let pipeline = Pipeline::start();
+    with_web(|web| {
+        web.answer(&[
+            Reply::Plain("200 OK", "[]".to_owned()),
+            Reply::Plain("302 Found\r\nLocation: /moved", String::new()),
+            Reply::Plain("404 Not Found", "gone".to_owned()),
+        ]);
+        let url = format!("{}?code={{token}}", web.url());
+        let args = ["--url", &url, "--token", "hush", "--interval-seconds", "0.1", "--polls", "2"];
+        let feed = spawn(&pipeline, &feed_file("wsdot-weather.json"), &args);
+        let status = feed.wait(PATIENCE).expect("the feed ends");
+        let output = feed.output().expect("an output");
+        assert_eq!(status.code(), Some(1), "{output}");
+        let said = "failed: the answer is 404 Not Found; it begins with `gone`";
+        assert!(output.contains("question 2 of 2 to ") && output.contains(said), "{output}");
+        let asked = web.asked();
+        assert!(asked[1].starts_with("get /feed?code=hush "), "{}", asked[1]);
+        assert!(asked[2].starts_with("get /moved ") && !asked[2].contains("hush"), "{}", asked[2]);
+        assert!(!output.contains("hush"), "{output}");
+    });
+}
+
 /// Everything that a server can do wrong is told, waited out and survived in little memory; then the data comes, once.
 #[test]
 fn a_bad_server_is_survived() {
@@ -330,9 +392,13 @@ fn an_http_feed_remembers_what_it_has_seen() {
         assert!(asked[2].contains("if-none-match: \"one\""), "{}", asked[2]);
         assert!(asked[3].contains("if-modified-since: now"), "{}", asked[3]);
     });
-    let keys: Vec<_> =
-        read_topic(&pipeline.kafka(), "weather_data").into_iter().map(|read| read.key).collect();
-    assert_eq!(keys.len(), 2, "each record once");
+    let (lines, document) = (mapping(&mapping_file), line(1, "280") + &line(3, "281"));
+    let expected = expected_of(&lines, None, document.as_bytes());
+    assert_eq!(
+        found(&pipeline, &lines).sent,
+        expected.sent,
+        "each record once, with the id that a dry run tells"
+    );
     assert_eq!(read_topic(&pipeline.kafka(), "weather_data.dlq").len(), 1);
 }
 
@@ -374,4 +440,7 @@ fn mistakes_end_with_exit_code_2() {
     let output = run(&pipeline, &mapping_file, &["--file", text(&source), "--start-over"]);
     assert!(output.contains("stations: 5 records sent"), "{output}");
     assert_eq!(read_topic(&pipeline.kafka(), "weather_data").len(), 14);
+    let positions = read_topic(&pipeline.kafka(), feed::POSITIONS_TOPIC);
+    let is_known: Vec<bool> = positions.iter().map(|read| !read.value.is_empty()).collect();
+    assert_eq!(is_known, [true, false, true], "the position is forgotten before anything is sent again");
 }

@@ -56,7 +56,7 @@ impl Compiler<'_> {
             shape,
             plans,
             key,
-            identity: self.document.identity.clone(),
+            identity: self.identity(),
             skip_if: places(&self.document.skip_if),
             skip_unless: places(&self.document.skip_unless),
             namespace,
@@ -64,6 +64,17 @@ impl Compiler<'_> {
         };
         self.check_places(&mapping)?;
         Ok(mapping)
+    }
+
+    /// What makes a record what it is; a text that stands for no value in a field stands for none here.
+    fn identity(&self) -> Vec<(String, Vec<Mark>)> {
+        let Entries(rules) = &self.document.fields;
+        let marks = |place: &String| {
+            let read = rules.iter().filter(|(_, rule)| rule.from.as_ref() == Some(place));
+            let own = read.flat_map(|(_, rule)| &rule.missing);
+            self.document.missing.iter().chain(own).map(|mark| Mark::new(mark)).collect()
+        };
+        self.document.identity.iter().map(|place| (place.clone(), marks(place))).collect()
     }
 
     fn mistake(&self, path: &[&str], found: &str, allowed: impl Into<String>) -> Mistake {

@@ -46,7 +46,8 @@ pub struct Mapping {
     plans: Vec<Plan>,
     /// The field that the record's key is made of.
     key: usize,
-    identity: Vec<String>,
+    /// The places that make a record what it is, each with the texts that stand for no value there.
+    identity: Vec<(String, Vec<Mark>)>,
     skip_if: Vec<(String, Vec<String>)>,
     skip_unless: Vec<(String, Vec<String>)>,
     /// Namespace of the feed's event ids.
@@ -156,11 +157,15 @@ impl Mapping {
         &self.shape
     }
 
-    /// The id of an item's event: of its identity if the mapping names one and it is there, else of `otherwise`.
+    /// The id of an item's event: of its identity if the mapping names one and all of it is there, else of `otherwise`.
     pub(crate) fn event_id(&self, item: Option<&Item<'_>>, otherwise: impl FnOnce() -> Vec<u8>) -> Uuid {
         let identity = item.filter(|_| !self.identity.is_empty()).and_then(|item| {
-            let texts = self.identity.iter().map(|place| match item.cell(place) {
-                Cell::Text(text) => Some(text.trim().to_owned()),
+            let texts = self.identity.iter().map(|(place, missing)| match item.cell(place) {
+                Cell::Text(text) => {
+                    let text = text.trim();
+                    let says_nothing = text.is_empty() || missing.iter().any(|mark| mark.is(text));
+                    (!says_nothing).then(|| text.to_owned())
+                }
                 Cell::Absent | Cell::Odd(_) => None,
             });
             texts.collect::<Option<Vec<String>>>()
@@ -225,8 +230,8 @@ impl Mapping {
             Plan::Read(reading) => reading.places(),
             Plan::EventId | Plan::Constant(_) => Vec::new(),
         });
-        let named =
-            self.skip_if.iter().chain(&self.skip_unless).map(|(place, _)| place).chain(&self.identity);
+        let named = self.skip_if.iter().chain(&self.skip_unless).map(|(place, _)| place);
+        let named = named.chain(self.identity.iter().map(|(place, _)| place));
         read.chain(named.map(String::as_str))
     }
 }

@@ -8,6 +8,7 @@ use std::io::Read;
 
 use dead_letter::Reason;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     item::{Columns, Item},
@@ -52,6 +53,18 @@ pub(crate) struct Piece<'r> {
     pub(crate) item: Result<Item<'r>, Refusal>,
     /// Where the next one begins.
     pub(crate) next_byte: u64,
+}
+
+impl Piece<'_> {
+    /// The id of the record's event. Without an identity it is made of the record's bytes and of `place`, which is the
+    /// file's name and the record's number; over HTTP there is none, for the same record may stand elsewhere in the next
+    /// document.
+    pub(crate) fn event_id(&self, mapping: &Mapping, place: Option<(&str, u64)>) -> Uuid {
+        mapping.event_id(self.item.as_ref().ok(), || match place {
+            Some((file_name, row)) => [format!("{file_name}\u{1f}{row}\u{1f}").as_bytes(), self.raw].concat(),
+            None => self.raw.to_vec(),
+        })
+    }
 }
 
 /// The records of a source, one after the other.
@@ -129,4 +142,40 @@ fn json_item(raw: &[u8]) -> Result<Item<'static>, Refusal> {
         let seen = json!({ "length": raw.len() });
         Refusal::of_record(Reason::Unparsable, format!("the record is no JSON: {error}"), &seen)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An identity that says nothing makes no two records one: they are told by their places, and over HTTP by their bytes.
+    #[test]
+    fn empty_identities_are_none() {
+        let text = r#"{ "name": "t", "stream": "weather", "format": {"type":"csv"}, "missing": ["mq"],
+            "identity": ["n", "m"], "fields": { "sensor_id": { "from": "n", "missing": ["-9"] },
+                "city": { "from": "m" }, "temperature_c": { "value": 1 },
+                "observed_at": { "value": "0", "format": "unix" } } }"#;
+        let mapping = Mapping::parse(text).expect("a mapping");
+        let ids = |row: &str, number: u64| {
+            let table = format!("n,m,o\n{row}\n");
+            let mut records = Records::new(&mapping, table.as_bytes(), 0, None).expect("a table");
+            let piece = records.next().expect("readable").expect("a row");
+            [Some(("a.csv", number)), Some(("b.csv", number)), None]
+                .map(|place| piece.event_id(&mapping, place))
+        };
+        let known = ids("1,a,x", 0);
+        assert!(known.iter().all(|id| *id == known[0]), "an identity alone makes the id");
+        assert_eq!(ids("1, a ,y", 1), known);
+        for nothing in ["", " ", "mq", "-9.0"] {
+            let row = |last: &str| format!("{nothing},a,{last}");
+            let (first, again, other) = (ids(&row("x"), 0), ids(&row("x"), 1), ids(&row("y"), 0));
+            assert!(
+                first[0] != first[1] && first[0] != again[0] && first[0] != other[0],
+                "`{nothing}` in files"
+            );
+            assert!(first[2] == again[2] && first[2] != other[2], "`{nothing}` over HTTP");
+        }
+        assert_ne!(ids("1,,x", 0)[2], ids("1,,y", 0)[2], "half an identity is none");
+        assert_eq!(ids("1,-9,x", 0), ids("1,-9,y", 0), "a mark of one field is none of another's");
+    }
 }

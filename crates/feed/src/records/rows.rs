@@ -62,7 +62,7 @@ impl<R: Read> Rows<R> {
         let begin = self.row.position().map_or(0, csv::Position::byte);
         let next = self.csv.position().byte();
         self.csv.get_mut().done = next;
-        let raw = self.csv.get_ref().between(begin, next).trim_ascii();
+        let raw = without_line_ends(self.csv.get_ref().between(begin, next));
         let item = if self.row.len() == self.columns.len() {
             Ok(Item::Row(&self.columns, &self.row))
         } else {
@@ -84,6 +84,15 @@ impl<R: Read> Rows<R> {
             other => ReadError::NotThis(format!("{other:?}")),
         })
     }
+}
+
+/// A row without the ends of lines around it: of its own, and of blank lines and the other half of `\r\n` before it.
+/// White space stays: in a table that is separated by tabs it is empty cells.
+fn without_line_ends(mut row: &[u8]) -> &[u8] {
+    while let [b'\r' | b'\n', rest @ ..] | [rest @ .., b'\r' | b'\n'] = row {
+        row = rest;
+    }
+    row
 }
 
 /// Keeps what the parser has read since its last row, so that a row's own bytes can be told.
@@ -160,6 +169,16 @@ mod tests {
             let expected: Vec<_> = expected[done + 1..].iter().map(|(raw, _)| *raw).collect();
             assert_eq!(raws, expected, "from byte {next}");
         }
+    }
+
+    /// Empty cells at the ends of a row are part of its bytes, also where they are white space.
+    #[test]
+    fn rows_keep_their_empty_cells() {
+        let mut rows = Rows::new(&b"\t1\t\t\r\n\r\n\t\t\n 2 \t\r\n"[..], 0, b'\t');
+        rows.set_columns(Columns::new(["a", "b", "c"].map(str::to_owned).to_vec()));
+        let all = read_all(&mut rows);
+        let bytes: Vec<_> = all.iter().map(|(raw, ..)| raw.as_str()).collect();
+        assert_eq!(bytes, ["\t1\t\t", "\t\t", " 2 \t"]);
     }
 
     /// A file that is longer than the reader's buffer keeps the bytes of each row right.

@@ -20,7 +20,7 @@ fn lines(feed: &str, sample: &str) -> String {
         lines.push('\n');
         Ok(())
     };
-    preview(&mapping, source, sample, say).expect("the sample is readable");
+    preview(&mapping, source, Some(sample), say).expect("the sample is readable");
     lines
 }
 
