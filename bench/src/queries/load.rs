@@ -3,11 +3,14 @@
 //! Vehicles, plazas (by their lanes) and types (11 cars to 4 trucks to 2 vans) have the shares of the simulated world. A day
 //! has a busy and a quiet half, and the week ends at the busiest moment, so that the last hour is the fullest of all.
 
+use chrono::{DateTime, Duration, NaiveDateTime};
 use local_stack::MariaDb;
 use service::{Error, clock};
 
 use crate::progress;
 
+/// The time of the first row, in milliseconds.
+const START_MS: i64 = 1_790_350_000_000;
 /// How many days the rows are spread over.
 pub(super) const DAYS: u32 = 7;
 /// A vehicle that passes, by both of its names: what [`PASSAGES`] makes of number 1234.
@@ -33,7 +36,7 @@ const FILLINGS: [Filling; 4] = [
 ];
 
 /// The time of row `seq`, in milliseconds: evenly spread, then drawn to the busy half of each day. It replaces `{ms}`.
-const TIME_MS: &str = "CAST(1790350000000 + 604800000 * seq / @total \
+const TIME_MS: &str = "CAST({start} + 604800000 * seq / @total \
     - 43200000 * SIN(14 * PI() * seq / @total) / (2 * PI()) AS SIGNED)";
 
 const PASSAGES: &str = "
@@ -91,12 +94,21 @@ SELECT sensor_id, temperature_c, observed_at FROM weather_db.readings WHERE temp
 ANALYZE TABLE traffic_db.toll_passages, traffic_db.traffic_events, weather_db.readings, weather_db.warning_temperatures,
     tolldata.livetolldata, turnpike.dead_letters";
 
+/// The beginning of a busy hour in the middle of the week.
+pub(super) fn busy() -> NaiveDateTime {
+    let start = DateTime::from_timestamp_millis(START_MS).expect("a time of this century");
+    (start + Duration::days(4) - Duration::minutes(30)).naive_utc()
+}
+
 /// Fills all tables, and lets the database look at what it has.
 pub(super) fn all(mariadb: &MariaDb, passages: u64) -> Result<(), Error> {
     let started = clock::instant();
     for Filling { table, share, sql } in FILLINGS {
         let total = ((passages as f64 * share) as u64).max(1);
-        let sql = sql.replace("{ms}", TIME_MS).replace("{total}", &total.to_string());
+        let sql = sql
+            .replace("{ms}", TIME_MS)
+            .replace("{start}", &START_MS.to_string())
+            .replace("{total}", &total.to_string());
         let mut first = 1;
         while first <= total {
             let last = (first + CHUNK_ROWS - 1).min(total);

@@ -9,7 +9,7 @@ use local_stack::{Folder, MariaDb, Progress, User};
 use serde_json::Value as Json;
 use turnpike::query::{CATALOGUE, Kind, Stream};
 
-/// Passages, events and readings of two hours, told by minutes before 12:00; the newest is a minute ahead of it, with a flag.
+/// Passages, events and readings of two hours, the newest at 12:00; one passage is ten hours ahead of it, with a flag.
 const ROWS: &str = r"
 INSERT INTO traffic_db.toll_passages
     (event_id, vehicle_id, transponder_id, vehicle_type, toll_plaza_id, lane, amount, currency, occurred_at, flags, dialect)
@@ -23,7 +23,8 @@ VALUES
     'IMPLAUSIBLE_TIME:occurred_at_not_ahead', NULL);
 INSERT INTO tolldata.livetolldata VALUES
 ('2026-10-02 11:30:10', 20001, 'car', 4001), ('2026-10-02 11:30:10', 20001, 'car', 4001),
-('2026-10-02 11:30:10', 20001, 'car', 4004), ('2026-10-02 12:00:00', NULL, NULL, NULL);
+('2026-10-02 11:30:10', 20001, 'car', 4004), ('2026-10-02 12:00:00', NULL, NULL, NULL),
+('2026-10-02 22:00:00', 20005, 'car', 4001);
 INSERT INTO traffic_db.traffic_events
     (event_id, event_type, city, road, latitude, longitude, occurred_at, severity, avg_speed_kmh, length_m, active, flags)
 VALUES
@@ -175,10 +176,11 @@ fn counts_are_right() {
     );
     assert_eq!(csv("type-mix"), "vehicle_type,vehicles,percent\ntruck,2,50.0\ncar,1,25.0\nvan,1,25.0\n");
     assert_eq!(csv("truck-share"), "toll_plaza_id,vehicles,trucks,percent\n4004,3,2,66.7\n4001,1,0,0.0\n");
-    assert_eq!(
-        csv("span"),
-        "events,first_event,last_event,seconds\n4,2026-10-02 11:30:10.250,2026-10-02 12:00:00.000,1789.750\n"
-    );
+    let span = "events_in_window,first_of_all_times,last_of_all_times,seconds_between\n";
+    let tolls = "2026-10-02 10:00:00.000,2026-10-02 22:00:00.000,43200.000\n";
+    assert_eq!(csv("span"), format!("{span}4,{tolls}"));
+    assert_eq!(csv("span --all"), format!("{span}6,{tolls}"));
+    assert_eq!(csv("span --to 2026-10-02T10:30"), format!("{span}1,{tolls}"));
     assert!(
         csv("span --stream weather").contains("\n3,2026-10-02 11:59:00.000,2026-10-02 12:00:00.000,60.000\n")
     );
@@ -202,28 +204,88 @@ fn counts_are_right() {
     assert!(letters.contains("\nDUPLICATE_KEY,toll.valid,toll-passages,1,"), "{letters}");
 }
 
-/// The views say what the queries say, where they look at the same times.
+/// The views say what the queries say: those of the last hour where nobody says, the others of all times.
 #[test]
 fn views_agree_with_queries() {
-    for (view, question) in [
-        ("traffic_db.jams_by_road", "jams-by-road"),
-        ("weather_db.alerts", "alerts"),
-        ("tolldata.duplicate_groups", "duplicates"),
-    ] {
-        let rows = FULL.sql(&format!("SELECT * FROM {view}")).expect("a view").replace('\t', ",");
-        assert_eq!(csv(question).split_once('\n').map(|(_, rows)| rows), Some(rows.as_str()), "{view}");
+    for (view, question) in VIEWS {
+        let rows = view_rows(&FULL, view);
+        assert!(!rows.is_empty(), "{view}");
+        assert_eq!(rows, rows_of(&FULL, question), "{view}");
+        assert_eq!(view_rows(&EMPTY, view), rows_of(&EMPTY, question), "{view}");
     }
-    // These end with the newest event of all, which is the flagged one.
-    for (view, expected) in [
-        ("traffic_db.vehicles_per_plaza", "4001\t1\n"),
-        ("traffic_db.vehicles_per_plaza_minute", "4001\t2026-10-02 22:00:00\t1\n"),
-        ("traffic_db.type_mix", "car\t1\t100.0\n"),
-        ("traffic_db.truck_share", "4001\t1\t0\t0.0\n"),
-    ] {
-        assert_eq!(FULL.sql(&format!("SELECT * FROM {view}")).expect("a view"), expected, "{view}");
+    for stream in ["toll", "traffic", "weather"] {
+        let rows = FULL.sql(&format!("SELECT * FROM traffic_db.stream_span WHERE stream = '{stream}'"));
+        let told = rows_of(&FULL, &format!("span --all --stream {stream}")).concat();
+        assert_eq!(rows.expect("a view").trim_end().replace('\t', ","), format!("{stream},{told}"));
     }
-    let spans = FULL.sql("SELECT stream, events, seconds FROM traffic_db.stream_span").expect("a view");
-    assert_eq!(spans, "toll\t6\t43200.000\ntraffic\t3\t1200.000\nweather\t3\t60.000\n");
+}
+
+/// Views, and the question that each answers.
+const VIEWS: [(&str, &str); 7] = [
+    ("traffic_db.vehicles_per_plaza", "vehicles-per-plaza"),
+    ("traffic_db.vehicles_per_plaza_minute", "vehicles-per-minute -n 1000"),
+    ("traffic_db.type_mix", "type-mix"),
+    ("traffic_db.truck_share", "truck-share"),
+    ("traffic_db.jams_by_road", "jams-by-road"),
+    ("tolldata.duplicate_groups", "duplicates --all"),
+    ("weather_db.alerts", "alerts -n 1000"),
+];
+
+/// The rows of a view as CSV; views have no order.
+fn view_rows(database: &MariaDb, view: &str) -> Vec<String> {
+    let rows = database.sql(&format!("SELECT * FROM {view}")).expect("a view");
+    sorted(rows.lines().map(|line| line.replace('\t', ",")))
+}
+
+fn rows_of(database: &MariaDb, question: &str) -> Vec<String> {
+    let args = [&question.split(' ').collect::<Vec<_>>()[..], &["--format", "csv"]].concat();
+    let output = ask(database, &args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{question}: {said}");
+    sorted(String::from_utf8(output.stdout).expect("text").lines().skip(1).map(str::to_owned))
+}
+
+fn sorted(rows: impl Iterator<Item = String>) -> Vec<String> {
+    let mut rows: Vec<String> = rows.collect();
+    rows.sort();
+    rows
+}
+
+/// Neither sources whose clocks run ahead, however many rows they send, nor old events that come late take the last hour away
+/// from queries and views; where all rows are flagged, what was stored last counts.
+#[test]
+fn the_last_hour_stays_with_the_plausible() {
+    let database = database();
+    database.sql(ROWS).expect("inserted");
+    let per_plaza =
+        || (rows_of(&database, "vehicles-per-plaza"), view_rows(&database, "traffic_db.vehicles_per_plaza"));
+    let both = |rows: &[&str]| {
+        let rows: Vec<String> = rows.iter().map(|row| (*row).to_owned()).collect();
+        (rows.clone(), rows)
+    };
+    let insert = |first: u32, count: u32, time: &str, flags: &str| {
+        let sql = format!(
+            "INSERT INTO traffic_db.toll_passages (event_id, vehicle_id, vehicle_type, toll_plaza_id, occurred_at, flags)
+             SELECT CONCAT('s', seq), 'x', 'car', 4009, '{time}', {flags} FROM traffic_db.seq_{first}_to_{}",
+            first + count - 1
+        );
+        database.sql(&sql).expect("inserted");
+    };
+    let ahead = "'IMPLAUSIBLE_TIME:occurred_at_not_ahead'";
+    // More rows ahead than are looked at by time, then true ones.
+    insert(1, 1_500, "2026-10-02 14:00:00", ahead);
+    insert(2_001, 1, "2026-10-02 12:00:00", "NULL");
+    assert_eq!(per_plaza(), both(&["4001,1", "4004,3", "4009,1"]));
+    assert_eq!(rows_of(&database, "duplicates"), ["2026-10-02 11:30:10,20001,car,4001,2"]);
+    // A late day, in more rows than are looked at by the order of storing.
+    database.sql("DELETE FROM traffic_db.toll_passages WHERE vehicle_id = 'x'").expect("deleted");
+    insert(1, 1_500, "2026-10-01 12:00:00", "NULL");
+    assert_eq!(per_plaza(), both(&["4001,1", "4004,3"]));
+    // A replay of the past beside one row that is ahead.
+    database.sql("DELETE FROM traffic_db.toll_passages").expect("deleted");
+    insert(1, 1, "2026-10-02 22:00:00", ahead);
+    insert(2, 1_500, "2026-05-01 12:00:00", "'IMPLAUSIBLE_TIME:occurred_at_recent'");
+    assert_eq!(per_plaza(), both(&["4009,1500"]));
 }
 
 /// Text of the command line is a value and nothing else.

@@ -54,7 +54,9 @@ fn a0_3_the_newest_ten_query_works() {
     assert_eq!(told.lines().count(), 11, "a header and ten rows: {told}");
     let newest_ids =
         pipeline.sql("SELECT vehicle_id FROM traffic_db.toll_passages ORDER BY id DESC LIMIT 10");
-    for (line, vehicle_id) in told.lines().skip(1).zip(newest_ids.lines()) {
+    let newest_ids: Vec<&str> = newest_ids.lines().collect();
+    assert_eq!(rows.iter().map(|row| row[1]).collect::<Vec<_>>(), newest_ids);
+    for (line, vehicle_id) in told.lines().skip(1).zip(newest_ids) {
         assert!(line.contains(vehicle_id), "{vehicle_id} is not in {line}");
     }
 }
@@ -316,4 +318,21 @@ fn a2_4_the_six_queries_answer_right() {
     assert!(span.starts_with("10,") && span.ends_with(",149.000"), "{span}");
     let [duplicates] = &ask(&["duplicates"])[..] else { panic!("one group") };
     assert!(duplicates.contains("10007,car,4002") && duplicates.ends_with(",2"), "{duplicates}");
+
+    for (view, query) in [
+        ("traffic_db.vehicles_per_plaza", "vehicles-per-plaza"),
+        ("traffic_db.type_mix", "type-mix"),
+        ("traffic_db.truck_share", "truck-share"),
+        ("traffic_db.vehicles_per_plaza_minute", "vehicles-per-minute"),
+        ("tolldata.duplicate_groups", "duplicates"),
+    ] {
+        let viewed = pipeline.sql(&format!("SELECT * FROM {view}")).replace('\t', ",");
+        let (mut viewed, mut told): (Vec<_>, Vec<_>) =
+            (viewed.lines().map(str::to_owned).collect(), ask(&[query]));
+        viewed.sort();
+        told.sort();
+        assert_eq!(viewed, told, "{view}");
+    }
+    let viewed = pipeline.sql("SELECT * FROM traffic_db.stream_span WHERE stream = 'toll'");
+    assert_eq!(viewed.replace('\t', ","), format!("toll,{span}"));
 }

@@ -37,6 +37,17 @@ impl Kind {
         }
     }
 
+    /// The index that has the rows about it in the order of time, which `init.sql` calls the same in each table. A vehicle has none.
+    pub(super) fn index(self) -> Option<&'static str> {
+        match self {
+            Self::Vehicle => None,
+            Self::Plaza => Some("by_plaza"),
+            Self::VehicleType | Self::EventType => Some("by_type"),
+            Self::Road => Some("by_road"),
+            Self::Sensor => Some("by_sensor"),
+        }
+    }
+
     fn allowed(self) -> &'static str {
         match self {
             Self::Vehicle => {

@@ -1,7 +1,7 @@
-//! The queries by name: what each answers, and its SQL. `init.sql` has the aggregates as views, for the mysql client.
+//! The queries by name: what each answers, and its SQL. `init.sql` has most aggregates as views, for the mysql client.
 //!
 //! In a text, `{window}` stands for the condition on time, `{key}` for that on the argument, `{table}`, `{time}` and
-//! `{columns}` for what the table has. A LIMIT is added where there is one. Every query reads an index: `cargo run --release -p
+//! `{columns}` for what the table has, `{index}` for the index that must be read. A LIMIT is added where there is one. Every query reads an index: `cargo run --release -p
 //! bench -- queries` shows which, on 10 million rows.
 
 use super::argument::Kind;
@@ -54,8 +54,19 @@ pub struct Table {
     time: &'static str,
     /// What a list of rows shows.
     columns: &'static str,
-    /// Whether rows carry flags, so that one can see whose time is implausible.
-    has_flags: bool,
+    /// Where the time of the newest event is found.
+    newest: Newest,
+}
+
+/// Where the time of a table's newest event is found.
+#[derive(Debug, PartialEq, Eq)]
+enum Newest {
+    /// In the table itself, whose rows carry flags that tell implausible times.
+    Flags,
+    /// In another table, whose rows carry flags, since those of this one do not.
+    In(&'static Table),
+    /// It is the highest: these times are Turnpike's own.
+    Highest,
 }
 
 const PASSAGES: Table = Table {
@@ -64,7 +75,7 @@ const PASSAGES: Table = Table {
     columns:
         "id, occurred_at, toll_plaza_id, vehicle_type, lane, amount, currency, transponder_id, vehicle_id,
        flags, dialect, event_id",
-    has_flags: true,
+    newest: Newest::Flags,
 };
 
 const EVENTS: Table = Table {
@@ -72,7 +83,7 @@ const EVENTS: Table = Table {
     time: "occurred_at",
     columns: "id, occurred_at, event_type, city, road, severity, avg_speed_kmh, length_m, lanes_blocked,
        injuries_reported, speed_limit_kmh, direction, active, latitude, longitude, flags, dialect, event_id",
-    has_flags: true,
+    newest: Newest::Flags,
 };
 
 const READINGS: Table = Table {
@@ -81,28 +92,28 @@ const READINGS: Table = Table {
     columns:
         "id, observed_at, sensor_id, city, temperature_c, humidity_pct, wind_speed_mps, surface_temperature_c,
        flags, dialect, event_id",
-    has_flags: true,
+    newest: Newest::Flags,
 };
 
 const WARNINGS: Table = Table {
     name: "weather_db.warning_temperatures",
     time: "timestamp",
     columns: "id, timestamp, sensor_id, temperature",
-    has_flags: false,
+    newest: Newest::In(&READINGS),
 };
 
 const LIVE: Table = Table {
     name: "tolldata.livetolldata",
     time: "timestamp",
     columns: "timestamp, vehicle_id, vehicle_type, toll_plaza_id",
-    has_flags: false,
+    newest: Newest::In(&PASSAGES),
 };
 
 const DEAD_LETTERS: Table = Table {
     name: "turnpike.dead_letters",
     time: "failed_at",
     columns: "reason, topic, connector",
-    has_flags: false,
+    newest: Newest::Highest,
 };
 
 /// What was stored last; within times, what happened last. The rest of these is said by each query.
@@ -120,25 +131,29 @@ WHERE {window}
 ORDER BY {newest} DESC",
 };
 
-/// The newest rows with one thing in common.
+/// The newest rows with one thing in common. The index is told, since MariaDB else takes only the thing from it and reads all its
+/// rows that are newer than the window, from the newest on.
 const BY: Query = Query {
     sql: "SELECT {columns}
-FROM {table}
+FROM {table}{index}
 WHERE {key} AND {window}
 ORDER BY {time} DESC",
     ..NEWEST
 };
 
-/// One row about a stream.
+/// One row about a stream. Only the count needs a window: the first and the last time are the ends of an index.
 const SPAN: Query = Query {
     name: "span",
-    answers: "how many events, the first and the last, and the seconds between",
+    answers: "how many events in the window; the first and the last of all times, and the seconds between",
     scope: Scope::LastHour,
     rows: None,
-    sql: "SELECT COUNT(*) AS events, MIN({time}) AS first_event, MAX({time}) AS last_event,
-       ROUND(TIMESTAMPDIFF(MICROSECOND, MIN({time}), MAX({time})) / 1000000, 3) AS seconds
-FROM {table}
-WHERE {window}",
+    sql: "SELECT (SELECT COUNT(*)
+        FROM {table}
+        WHERE {window}
+       ) AS events_in_window,
+       MIN({time}) AS first_of_all_times, MAX({time}) AS last_of_all_times,
+       ROUND(TIMESTAMPDIFF(MICROSECOND, MIN({time}), MAX({time})) / 1000000, 3) AS seconds_between
+FROM {table}",
     ..NEWEST
 };
 
@@ -315,7 +330,7 @@ ORDER BY letters DESC, reason, topic, connector",
     },
 ];
 
-/// Among so many of the newest rows one is looked for whose time is not flagged.
+/// Among so many rows, the newest by time and as many of those stored last, one is looked for whose time is not flagged.
 const NEWEST_ROWS: u32 = 1_000;
 
 impl Query {
@@ -330,7 +345,10 @@ impl Query {
             let lines = text.lines().filter(|line| line.trim() != "WHERE {window}");
             text = lines.collect::<Vec<_>>().join("\n");
         }
+        let index = self.argument.and_then(Kind::index);
+        let index = index.map(|index| format!(" FORCE INDEX ({index})")).unwrap_or_default();
         let fillings = [
+            ("{index}", index.as_str()),
             ("{columns}", *columns),
             ("{table}", *name),
             ("{time}", *time),
@@ -358,16 +376,28 @@ impl Table {
         from.into_iter().chain(to).collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Asks for the time of the newest event: of those whose own time is plausible, if one of the newest rows has such a time.
+    /// Asks for the time of the newest event: of those whose own time is not flagged as implausible. A source whose clock runs ahead
+    /// can fill the newest rows by time, and old events that come late those stored last, so it looks at both. Where all are flagged,
+    /// as in a replay of what is long past, what was stored last counts.
+    ///
+    /// `init.sql` has the same as `traffic_db.newest_passage` and `newest_traffic_event`.
     pub(super) fn newest(&self) -> String {
-        let Self { name, time, has_flags, .. } = self;
-        if !has_flags {
-            return format!("SELECT MAX({time}) AS newest\nFROM {name}");
+        let Self { name, time, newest, .. } = self;
+        match newest {
+            Newest::Highest => format!("SELECT MAX({time}) AS newest\nFROM {name}"),
+            // The other table is empty where only this one is written.
+            Newest::In(other) => {
+                format!("SELECT COALESCE((\n{}\n), MAX({time})) AS newest\nFROM {name}", other.newest())
+            }
+            Newest::Flags => format!(
+                "SELECT COALESCE(MAX(plausible), MAX(stored)) AS newest
+FROM ((SELECT IF(flags LIKE '%IMPLAUSIBLE_TIME%', NULL, {time}) AS plausible, NULL AS stored
+       FROM {name} ORDER BY {time} DESC LIMIT {NEWEST_ROWS})
+      UNION ALL
+      (SELECT IF(flags LIKE '%IMPLAUSIBLE_TIME%', NULL, {time}), {time}
+       FROM {name} ORDER BY id DESC LIMIT {NEWEST_ROWS})) AS newest_rows"
+            ),
         }
-        format!(
-            "SELECT COALESCE(MAX(IF(flags LIKE '%IMPLAUSIBLE_TIME%', NULL, {time})), MAX({time})) AS newest
-FROM (SELECT {time}, flags FROM {name} ORDER BY {time} DESC LIMIT {NEWEST_ROWS}) AS newest_rows"
-        )
     }
 }
 
@@ -384,7 +414,17 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use super::CATALOGUE;
+    use super::{CATALOGUE, EVENTS, PASSAGES};
+
+    /// Views find the newest event as queries do.
+    #[test]
+    fn views_have_the_same_newest_time() {
+        let init = include_str!("../../../../init.sql");
+        for (view, table) in [("newest_passage", PASSAGES), ("newest_traffic_event", EVENTS)] {
+            let view = format!("VIEW traffic_db.{view} AS\nSELECT (\n{}\n) AS newest;", table.newest());
+            assert!(init.contains(&view), "init.sql has not {view}");
+        }
+    }
 
     /// A name and a stream tell a query; every placeholder is filled, with times and without.
     #[test]

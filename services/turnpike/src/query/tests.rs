@@ -42,9 +42,18 @@ fn windows_follow_the_flags() {
     assert!(sql("flagged --last 1h").contains(&format!("flags IS NOT NULL AND {hour} GROUP BY")));
     assert!(sql("flagged").contains("WHERE flags IS NOT NULL GROUP BY"));
     assert_eq!(sql("duplicates --all").matches("WHERE").count(), 0);
+    let span = sql("span");
+    assert!(span.contains(&format!("WHERE {hour} ) AS events_in_window")), "{span}");
+    assert!(span.ends_with("AS seconds_between FROM traffic_db.toll_passages"), "{span}");
+    assert!(sql("span --all").contains("FROM traffic_db.toll_passages ) AS events_in_window"));
     assert!(!sql("newest").contains("WHERE"));
     assert!(sql("newest").ends_with("ORDER BY id DESC LIMIT 10"));
     assert!(sql("newest --last 1h -n 3").ends_with("ORDER BY occurred_at DESC LIMIT 3"));
+    assert!(
+        sql("by-type truck --to 2026-10-02")
+            .contains(" FORCE INDEX (by_type) WHERE vehicle_type = 'truck' AND")
+    );
+    assert!(sql("by-vehicle 20001").contains("FROM traffic_db.toll_passages WHERE"));
     assert!(sql("by-plaza TP005").contains("WHERE toll_plaza_id = 4004 ORDER BY occurred_at DESC LIMIT 10"));
     assert!(
         sql("by-plaza 4004 --to 2026-10-02")
