@@ -42,7 +42,7 @@ enum Command {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed or out of balance, 2 a command line that is not allowed.
+Exit codes: 0 done, 1 failed or out of balance, 2 a command line or a file that is not allowed.
 A secret may also come from a file that <VARIABLE>_FILE names.
 
 Examples:

@@ -41,8 +41,8 @@ pub(crate) enum Service {
     Writer,
 }
 
-/// Of ten records, so many are events and so many are readings; the others are passages.
-const TENTHS: u64 = 10;
+/// One record in so many is an event, one a reading; the others are passages.
+const EVENT_ONE_IN: u64 = 10;
 
 impl Service {
     /// All, in the order in which records pass.
@@ -68,7 +68,7 @@ impl Service {
     /// The generator's part of a rate of all streams together: one in ten is an event, one a reading, the others are
     /// passages. Every stream has at least one a second; 0 is as fast as possible for all.
     fn share_of(self, rate: u64) -> u64 {
-        let tenth = (rate / TENTHS).max(1);
+        let tenth = (rate / EVENT_ONE_IN).max(1);
         match self {
             _ if rate == 0 => 0,
             Self::TollGenerator => rate.saturating_sub(2 * tenth).max(1),
