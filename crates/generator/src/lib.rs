@@ -27,6 +27,7 @@ pub use stream::{Record, Stream};
 /// Runs a generator until the wanted number of records is written, or until it is told to stop.
 pub async fn run<S: Source>(context: Context<Config<S>>) -> Result<(), Error> {
     let Context { config, metrics, health, control, tasks, stop, voice } = context;
+    let voice = styled::of_stream(voice, S::STREAM);
     control.set_rate(Some(config.rate));
     let properties = producer_properties(&config);
     let producer = config

@@ -2,7 +2,7 @@
 
 use events::{Shape, Value};
 use kafka::{Delivery, OnDelivery, TopicOutcome};
-use log_styles::{Event, Line};
+use log_styles::{Event, Line, Style};
 use service::{Voice, cause_chain};
 
 use crate::Source;
@@ -53,6 +53,17 @@ pub(crate) fn topic(voice: &Voice, topic: &str, outcome: &TopicOutcome) {
             voice.say(&Line::TopicFailed { topic, error: &cause_chain(error) });
         }
     }
+}
+
+/// The voice, if its pipeline had a generator of this stream; else a silent one.
+pub(crate) fn of_stream(voice: Voice, stream: &str) -> Voice {
+    let spoken = match voice.style() {
+        Some(Style::Ibm | Style::Toll | Style::TollFirst) => "toll",
+        Some(Style::Traffic) => "traffic",
+        Some(Style::Meteo | Style::MeteoEmoji) => "weather",
+        None => return voice,
+    };
+    if spoken == stream { voice } else { Voice::default() }
 }
 
 /// Says what became of each record, if anything is said at all.

@@ -43,7 +43,7 @@ Times are those of the events, in UTC. Counts and shares look at the last hour b
 Exit codes: 0 answered (also without rows), 1 failed, 2 a command line that is not allowed.")]
 pub(crate) struct Options {
     /// The query's name; --list shows all
-    #[arg(value_name = "NAME", required_unless_present = "list")]
+    #[arg(value_name = "NAME")]
     name: Option<String>,
     /// What the query is about, if it has to be told: a vehicle, a plaza, a type, a road, a sensor
     #[arg(value_name = "ARGUMENT", allow_hyphen_values = true)]
@@ -204,7 +204,13 @@ fn caption(request: &Request, range: Range, rows: u64, took: std::time::Duration
         (Window::Last(_), None) => ", as there is no event yet",
         _ => "",
     };
-    format!("{}{stream}: {count}{cut}, {}{newest} ({} ms)", query.name, range.words(), took.as_millis())
+    let among = query.among.map(|among| format!(", among {among}")).unwrap_or_default();
+    format!(
+        "{}{stream}: {count}{cut}, {}{newest}{among} ({} ms)",
+        query.name,
+        range.words(),
+        took.as_millis()
+    )
 }
 
 impl Options {
@@ -227,7 +233,9 @@ impl Options {
     }
 
     fn query(&self) -> Result<&'static Query, Error> {
-        let name = self.name.as_deref().unwrap_or_default();
+        let Some(name) = self.name.as_deref() else {
+            return Err(Error::config("NAME", "", "the name of a query; turnpike query --list shows all"));
+        };
         let named: Vec<&'static Query> = CATALOGUE.iter().filter(|query| query.name == name).collect();
         let Some(first) = named.first() else { return Err(unknown(name)) };
         let Some(stream) = self.stream else { return Ok(first) };

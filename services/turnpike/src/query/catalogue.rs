@@ -23,6 +23,8 @@ pub struct Query {
     pub scope: Scope,
     /// How many rows it gives where nobody says.
     pub rows: Option<u32>,
+    /// Which events alone it looks at, whatever the times.
+    pub among: Option<&'static str>,
     sql: &'static str,
 }
 
@@ -125,6 +127,7 @@ const NEWEST: Query = Query {
     table: &PASSAGES,
     scope: Scope::All,
     rows: Some(10),
+    among: None,
     sql: "SELECT {columns}
 FROM {table}
 WHERE {window}
@@ -161,6 +164,7 @@ FROM {table}",
 const FLAGGED: Query = Query {
     name: "flagged",
     answers: "which rules the newest 20,000 stored events fail that only flag, and how often",
+    among: Some("the newest 20,000 stored"),
     scope: Scope::All,
     sql: "SELECT flags, COUNT(*) AS events, MIN({time}) AS first_event, MAX({time}) AS last_event
 FROM (SELECT flags, {time} FROM {table} ORDER BY id DESC LIMIT 20000) AS newest_rows

@@ -61,7 +61,7 @@ impl<'o> Answer<'o> {
             Body::Table(table) => {
                 let cells = row.into_iter().zip(&self.columns);
                 table.add_row(output::row(cells.map(|(cell, column)| match cell {
-                    Some(text) => as_text(text, column.kind),
+                    Some(text) => harmless(&as_text(text, column.kind)),
                     None => "NULL".to_owned(),
                 })));
             }
@@ -136,6 +136,14 @@ fn as_text(text: String, kind: Type) -> String {
     }
 }
 
+/// A text that cannot steer a terminal or break a table: control characters are shown as escapes.
+fn harmless(text: &str) -> String {
+    let escaped = |symbol: char| {
+        if symbol.is_control() { symbol.escape_default().to_string() } else { symbol.to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
 /// A value as JSON has it; numbers keep all digits of the database's own text.
 fn as_json(cell: Option<String>, kind: Type) -> String {
     match (cell, kind) {
@@ -143,5 +151,17 @@ fn as_json(cell: Option<String>, kind: Type) -> String {
         (Some(text), Type::Number) => text,
         (Some(text), Type::Boolean) => (text != "0").to_string(),
         (Some(text), Type::Text) => serde_json::Value::from(text).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    /// What a sender put into a field reaches no terminal as a command.
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(harmless("Pa\0ris\n\u{1b}[31mX"), "Pa\\u{0}ris\\n\\u{1b}[31mX");
+        assert_eq!(harmless("Orl\u{e9}ans │"), "Orl\u{e9}ans │");
     }
 }
