@@ -42,6 +42,14 @@ pub(crate) struct Tally {
     pub(crate) seen: u64,
 }
 
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Sent,
+    SetAside,
+    Skipped,
+}
+
 /// A record on its way.
 #[derive(Debug)]
 struct Record {
@@ -93,7 +101,7 @@ impl Batch {
         schema_id: u32,
         (piece, event_id): (&Piece<'_>, Uuid),
         (row, now_ms): (u64, i64),
-    ) {
+    ) -> Fate {
         let refusal = match &piece.item {
             Err(refusal) => Refusal {
                 reason: refusal.reason,
@@ -103,7 +111,7 @@ impl Batch {
             Ok(item) => match mapping.map(item, event_id) {
                 Mapped::Skipped => {
                     self.tally.skipped += 1;
-                    return;
+                    return Fate::Skipped;
                 }
                 Mapped::Event(event) => {
                     self.tally.sent += 1;
@@ -111,7 +119,7 @@ impl Batch {
                     schema_registry::frame(schema_id, &mut value);
                     value.extend_from_slice(&event.avro);
                     self.push(Record { key: Some(event.key), value, letter: None });
-                    return;
+                    return Fate::Sent;
                 }
                 Mapped::Refused(refusal) => refusal,
             },
@@ -119,6 +127,7 @@ impl Batch {
         *self.tally.set_aside.entry(refusal.reason).or_default() += 1;
         let letter = letter(&mapping.name, &topics.raw, refusal, (partition_of(event_id), row), now_ms);
         self.push(Record { key: None, value: piece.raw.to_vec(), letter: Some(Box::new(letter)) });
+        Fate::SetAside
     }
 
     fn push(&mut self, record: Record) {

@@ -195,9 +195,7 @@ impl Feed {
         let now_ms = clock::now_ms();
         while !batch.is_full() {
             let row = source.row();
-            let next = source.next().map_err(|error| {
-                Error::failed(format!("cannot read {} on after row {row}: {error}", path.display()))
-            });
+            let next = source.next().map_err(|error| file::unreadable(path, row, &error));
             let Some((piece, row)) = next? else { return Ok(false) };
             let event_id = piece.event_id(&self.mapping, Some((&file_name, row)));
             batch.take(&self.mapping, &self.topics, self.schema_id, (&piece, event_id), (row, now_ms));

@@ -59,9 +59,10 @@ impl FileSource {
             }
         }
         let records = file.try_clone().map_err(ReadError::from);
-        let records = records
-            .and_then(|file| records_from(file, mapping, byte, row))
-            .map_err(|error| Error::config("--file", shown, format!("what the mapping says ({error})")))?;
+        let records = records.and_then(|file| records_from(file, mapping, byte, row)).map_err(|error| {
+            let allowed = format!("what mapping {} says ({error})", mapping.name);
+            Error::config("--file", shown, allowed)
+        })?;
         Ok(Self { records, file, byte, row, bytes })
     }
 
@@ -96,6 +97,11 @@ impl FileSource {
 /// The file's own name: with it and its number, a record without an identity is told from others.
 pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A file that cannot be read to its end.
+pub(crate) fn unreadable(path: &Path, row: u64, error: &ReadError) -> Error {
+    Error::failed(format!("cannot read {} on after row {row}: {error}", path.display()))
 }
 
 /// The records from a position on.

@@ -100,6 +100,12 @@ impl Address {
         Ok(Self { client, url: asked, shown: url.to_owned() })
     }
 
+    /// How a feed ends whose last question failed.
+    pub(crate) fn failed(&self, polls: u64, what: &str) -> Error {
+        let shown = &self.shown;
+        Error::failed(format!("question {polls} of {polls} to {shown} failed: {what}; ask again later"))
+    }
+
     /// Asks for what is new since `last`; `now_ms` is for a Retry-After that names a time.
     pub(crate) async fn ask(&self, last: &HttpPosition, now_ms: i64) -> Result<Answer, Failure> {
         let mut request = self.client.get(self.url.expose());

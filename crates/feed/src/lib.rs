@@ -20,20 +20,15 @@ mod preview;
 mod records;
 mod stream;
 
-use std::{
-    fs,
-    io::{self, Cursor, Write as _},
-    time::Duration,
-};
+use std::{fs, io, time::Duration};
 
-use service::{Context, Description, Error, clock};
+use service::{Context, Description, Error};
 
 use batch::{Tally, Topics};
 pub use config::Config;
 use feed::{Feed, Input};
-use http::{Address, Answer};
+use http::Address;
 pub use mapping::{Mapping, Mistake};
-use position::HttpPosition;
 pub use position::TOPIC as POSITIONS_TOPIC;
 pub use preview::preview;
 pub use stream::Stream;
@@ -59,7 +54,7 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
     let mapping = load(&config)?;
     let input = input(&config, &mapping)?;
     if config.dry_run {
-        return show(&mapping, &input).await;
+        return preview::show(&mapping, &input, &mut io::stdout().lock()).await;
     }
     let topic = config.topic.clone().unwrap_or_else(|| mapping.stream.topic.to_owned());
     let topics = Topics { dlq: format!("{topic}.dlq"), raw: topic };
@@ -83,26 +78,6 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
     };
     tasks.spawn_thread("feed", move || feed.run(&input));
     tasks.finished().await
-}
-
-/// Prints what each record of the source would become.
-async fn show(mapping: &Mapping, input: &Input) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    let say = |line: &str| writeln!(out, "{line}").map_err(|error| error.to_string());
-    let shown = match input {
-        Input::File(path) => {
-            let file = fs::File::open(path).map_err(Error::failed)?;
-            preview(mapping, file, Some(&file::name(path)), say)
-        }
-        Input::Http(address, _) => match address.ask(&HttpPosition::default(), clock::now_ms()).await {
-            Ok(Answer::Document { body, .. }) => preview(mapping, Cursor::new(body), None, say),
-            Ok(Answer::NotModified) => {
-                Err("the answer to an unconditional question is `not modified`".to_owned())
-            }
-            Err(failure) => Err(failure.what),
-        },
-    };
-    shown.map_err(Error::failed)
 }
 
 /// Reads the mapping file; a mistake is told with its place.

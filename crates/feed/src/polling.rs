@@ -3,14 +3,15 @@
 use std::{collections::BTreeSet, io::Cursor, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use service::{Error, clock};
+use service::clock;
 use telemetry::names;
 use tokio::runtime::Handle;
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, Fate, Topics},
     feed::Feed,
     http::{Address, Answer, Failure},
+    mapping::Mapping,
     outlet::{Ended, Outlet},
     position::{HttpPosition, Position, Seen},
     records::{ReadError, Records},
@@ -65,12 +66,7 @@ impl Feed {
             self.polls += 1;
             if self.config.polls > 0 && self.polls >= self.config.polls {
                 tracing::info!(feed = self.mapping.name, "{}: {}", self.mapping.name, self.tally.text());
-                return state.map_err(|what| {
-                    let (polls, shown) = (self.polls, &address.shown);
-                    Ended::Failed(Error::failed(format!(
-                        "question {polls} of {polls} to {shown} failed: {what}; ask again later"
-                    )))
-                });
+                return state.map_err(|what| Ended::Failed(address.failed(self.polls, &what)));
             }
             self.rest(wait);
         }
@@ -96,13 +92,15 @@ impl Feed {
             Some(Ok(Answer::NotModified)) => return Ok(Asked::Well("not_modified")),
             Some(Ok(Answer::Document { body, etag, last_modified })) => (body, etag, last_modified),
         };
-        let (batch, mut position) = match self.news(body, last) {
+        let news = news(&self.mapping, &self.topics, self.schema_id, body, last);
+        let (batch, mut position) = match news {
             Ok(news) => news,
             Err(failure) => return Ok(Asked::Badly(failure)),
         };
         (position.etag, position.last_modified) = (etag, last_modified);
         if batch.tally.sent + batch.tally.dead() == 0 {
             // Nothing has to survive a restart: the same document would again bring nothing new.
+            self.delivered(&batch.tally);
             *last = position;
             return Ok(Asked::Well("unchanged"));
         }
@@ -112,41 +110,50 @@ impl Feed {
         *last = position;
         Ok(Asked::Well("new"))
     }
+}
 
-    /// The records of a document that were not in an earlier one, and the position behind it.
-    fn news(&self, body: Vec<u8>, last: &HttpPosition) -> Result<(Batch, HttpPosition), Failure> {
-        let unreadable = |error: ReadError| Failure::new("unreadable", error.to_string());
-        let now_ms = clock::now_ms();
-        let known: BTreeSet<Seen> = last.seen.iter().copied().collect();
-        let (mut batch, mut row) = (Batch::default(), last.row);
-        let (mut here, mut seen) = (BTreeSet::new(), Vec::new());
-        let mut records = Records::new(&self.mapping, Cursor::new(body), 0, None).map_err(unreadable)?;
-        while let Some(piece) = records.next().map_err(unreadable)? {
-            let event_id = piece.event_id(&self.mapping, None);
-            if here.insert(Seen::from(event_id)) {
-                seen.push(Seen::from(event_id));
-                if seen.len() > DOCUMENT_RECORDS_MAX {
-                    let what = format!("the answer has more than {DOCUMENT_RECORDS_MAX} records");
-                    return Err(Failure::new("too_large", what));
-                }
-                if !known.contains(&Seen::from(event_id)) {
-                    batch.take(
-                        &self.mapping,
-                        &self.topics,
-                        self.schema_id,
-                        (&piece, event_id),
-                        (row, now_ms),
-                    );
-                    row += 1;
-                    continue;
-                }
-            }
+/// What is new in a document, and the position behind it.
+///
+/// A record that was sent is known by its event's id, one that was set aside by that and its bytes. One that the mapping
+/// leaves out is judged again each time: it may become one that it takes.
+fn news(
+    mapping: &Mapping,
+    topics: &Topics,
+    schema_id: u32,
+    body: Vec<u8>,
+    last: &HttpPosition,
+) -> Result<(Batch, HttpPosition), Failure> {
+    let unreadable = |error: ReadError| Failure::new("unreadable", error.to_string());
+    let now_ms = clock::now_ms();
+    let known: BTreeSet<Seen> = last.seen.iter().copied().collect();
+    let (mut batch, mut row) = (Batch::default(), last.row);
+    let (mut ids, mut here, mut seen) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    let mut records = Records::new(mapping, Cursor::new(body), 0, None).map_err(unreadable)?;
+    while let Some(piece) = records.next().map_err(unreadable)? {
+        let event_id = piece.event_id(mapping, None);
+        let (sent, set_aside) = (Seen::from(event_id), Seen::set_aside(event_id, piece.raw));
+        let found = [sent, set_aside].into_iter().find(|id| here.contains(id) || known.contains(id));
+        let remembered = if found.is_some() {
             batch.tally.seen += 1;
+            found
+        } else {
+            match batch.take(mapping, topics, schema_id, (&piece, event_id), (row, now_ms)) {
+                Fate::Sent => Some(sent),
+                Fate::SetAside => Some(set_aside),
+                Fate::Skipped => None,
+            }
+        };
+        row += u64::from(found.is_none() && remembered.is_some());
+        seen.extend(remembered.filter(|id| here.insert(*id)));
+        ids.insert(sent);
+        if ids.len().max(seen.len()) > DOCUMENT_RECORDS_MAX {
+            let what = format!("the answer has more than {DOCUMENT_RECORDS_MAX} records");
+            return Err(Failure::new("too_large", what));
         }
-        seen.extend(last.seen.iter().filter(|id| !here.contains(id)));
-        seen.truncate(SEEN_MAX);
-        Ok((batch, HttpPosition { etag: None, last_modified: None, row, seen }))
     }
+    seen.extend(last.seen.iter().filter(|id| !here.contains(id)));
+    seen.truncate(SEEN_MAX);
+    Ok((batch, HttpPosition { etag: None, last_modified: None, row, seen }))
 }
 
 /// How long to wait after a failure: as long as the server asks for, but never less than without its asking.
@@ -167,6 +174,89 @@ fn pauses(interval: Duration) -> ExponentialBackoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::Tally;
+
+    const MAPPING: &str = r#"{ "name": "t", "stream": "weather", "format": { "type": "jsonl" }, "identity": ["/n"],
+        "skip_if": { "/off": ["true"] }, "fields": { "sensor_id": { "from": "/n" }, "city": { "value": "Paris" },
+        "temperature_c": { "from": "/t" }, "observed_at": { "value": "0", "format": "unix" } } }"#;
+    const GOOD: &str = r#"{"n":1,"t":1}"#;
+    const COLDER: &str = r#"{"n":1,"t":0}"#;
+    const OFF: &str = r#"{"n":1,"t":1,"off":"true"}"#;
+    const EMPTY: &str = r#"{"n":1,"t":""}"#;
+    const ODD: &str = r#"{"n":1,"t":"?"}"#;
+
+    /// How many records of a document are sent, set aside, skipped and known, and the position behind it.
+    fn judged(document: &str, last: &HttpPosition) -> ([u64; 4], HttpPosition) {
+        let mapping = Mapping::parse(MAPPING).expect("a mapping");
+        let topics = Topics { raw: "raw".to_owned(), dlq: "raw.dlq".to_owned() };
+        let body = document.as_bytes().to_vec();
+        let (batch, position) = news(&mapping, &topics, 1, body, last).expect("readable");
+        let Tally { sent, skipped, seen, .. } = batch.tally;
+        assert_eq!(batch.outgoing(&topics).count() as u64, sent + batch.tally.dead());
+        ([sent, batch.tally.dead(), skipped, seen], position)
+    }
+
+    /// A record that was left out or set aside is sent as soon as it can be, and nothing is sent or set aside twice,
+    /// also by a feed that has read its position again.
+    #[test]
+    fn records_are_judged_until_they_are_sent() {
+        let mut last = HttpPosition::default();
+        for (document, expected, row) in [
+            (OFF, [0, 0, 1, 0], 0),
+            (OFF, [0, 0, 1, 0], 0),
+            (EMPTY, [0, 1, 0, 0], 1),
+            (EMPTY, [0, 0, 0, 1], 1),
+            (ODD, [0, 1, 0, 0], 2),
+            (OFF, [0, 0, 1, 0], 2),
+            (EMPTY, [0, 0, 0, 1], 2),
+            (GOOD, [1, 0, 0, 0], 3),
+            (GOOD, [0, 0, 0, 1], 3),
+            (COLDER, [0, 0, 0, 1], 3),
+            (ODD, [0, 0, 0, 1], 3),
+            (OFF, [0, 0, 0, 1], 3),
+        ] {
+            let (counts, position) = judged(document, &last);
+            assert_eq!((counts, position.row), (expected, row), "{document}");
+            let Ok(Position::Http(read)) = Position::decode(Position::Http(position).encode().as_bytes())
+            else {
+                panic!("a position is read again")
+            };
+            last = read;
+        }
+    }
+
+    /// Of copies in one document the first good one is sent, whatever stands before or behind it.
+    #[test]
+    fn broken_copies_hide_no_good_one() {
+        for (copies, expected) in [
+            ([EMPTY, GOOD, COLDER], [1, 1, 0, 1]),
+            ([OFF, EMPTY, GOOD], [1, 1, 1, 0]),
+            ([GOOD, EMPTY, OFF], [1, 0, 0, 2]),
+            ([EMPTY, EMPTY, ODD], [0, 2, 0, 1]),
+        ] {
+            let (counts, position) = judged(&copies.join("\n"), &HttpPosition::default());
+            assert_eq!(counts, expected, "{copies:?}");
+            let (again, _) = judged(&copies.join("\n"), &position);
+            assert_eq!(again, [0, 0, 0, 3], "{copies:?}");
+        }
+    }
+
+    /// Records that are left out count towards the bound of a document; copies of one do not.
+    #[test]
+    fn documents_are_bounded() {
+        let mapping = Mapping::parse(MAPPING).expect("a mapping");
+        let topics = Topics { raw: "raw".to_owned(), dlq: "raw.dlq".to_owned() };
+        let outcome = |body: String| {
+            let news = news(&mapping, &topics, 1, body.into_bytes(), &HttpPosition::default());
+            news.map_or_else(|failure| failure.outcome, |_| "news")
+        };
+        let off = |count: usize| -> String {
+            (0..count).map(|n| format!("{{\"n\":\"{n}\",\"off\":\"true\"}}\n")).collect()
+        };
+        assert_eq!(outcome(off(DOCUMENT_RECORDS_MAX)), "news");
+        assert_eq!(outcome(off(DOCUMENT_RECORDS_MAX + 1)), "too_large");
+        assert_eq!(outcome(format!("{OFF}\n").repeat(DOCUMENT_RECORDS_MAX + 1)), "news");
+    }
 
     /// A server that wants to be asked again at once, or whose clock is behind, is not asked without end.
     #[test]

@@ -38,13 +38,14 @@ pub(crate) struct HttpPosition {
     /// Validators of the last document (RFC 9110, section 8.8).
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
-    /// How many records have come from here in all, good and bad.
+    /// How many records were sent from here or set aside, in all.
     pub(crate) row: u64,
-    /// Half of each event id that was there last, newest document first.
+    /// The records that were sent or set aside, newest document first.
     pub(crate) seen: Vec<Seen>,
 }
 
-/// Half of an event id: enough to tell a few thousand of them apart.
+/// Half of an id, enough to tell a few thousand of them apart: of the event that was sent, or, of a record that was set
+/// aside, of its event's id and its bytes, so that it is judged again when they differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct Seen(u64);
@@ -52,6 +53,13 @@ pub(crate) struct Seen(u64);
 impl From<Uuid> for Seen {
     fn from(id: Uuid) -> Self {
         Self(id.as_u64_pair().0)
+    }
+}
+
+impl Seen {
+    /// A record of these bytes that was set aside.
+    pub(crate) fn set_aside(event_id: Uuid, raw: &[u8]) -> Self {
+        Uuid::new_v5(&event_id, raw).into()
     }
 }
 

@@ -444,3 +444,40 @@ fn mistakes_end_with_exit_code_2() {
     let is_known: Vec<bool> = positions.iter().map(|read| !read.value.is_empty()).collect();
     assert_eq!(is_known, [true, false, true], "the position is forgotten before anything is sent again");
 }
+
+/// A record that is left out is counted at each question, and sent once it is no longer to be left out; one that was set
+/// aside is sent once it is mended.
+#[test]
+fn an_http_feed_sends_what_it_once_left_out() {
+    let pipeline = Pipeline::start();
+    let mapping_file = feed_file("autobahn.json");
+    let sample = fs::read_to_string(feed_file("samples/autobahn.json")).expect("a sample");
+    let mut document: Json = serde_json::from_str(&sample).expect("JSON");
+    let warnings = document["warning"].as_array().expect("a list");
+    let sent = warnings.iter().find(|warning| {
+        let only = serde_json::json!({ "warning": [warning] }).to_string();
+        expected_of(&mapping(&mapping_file), None, only.as_bytes()).sent.len() == 1
+    });
+    let good = sent.expect("a warning that is sent").clone();
+    let (mut blocked, mut nowhere) = (good.clone(), good.clone());
+    blocked["isBlocked"] = "true".into();
+    (nowhere["identifier"], nowhere["coordinate"]["long"]) = ("other".into(), "".into());
+    let mut mended = nowhere.clone();
+    mended["coordinate"]["long"] = good["coordinate"]["long"].clone();
+    let mut reply = |warnings: [&Json; 2]| {
+        document["warning"] = warnings.into_iter().cloned().collect();
+        Reply::Plain("200 OK", document.to_string())
+    };
+    let (before, after) = (reply([&blocked, &nowhere]), reply([&good, &mended]));
+    with_web(|web| {
+        web.answer(&[before.clone(), before, after]);
+        let url = web.url();
+        let args = ["--url", &url, "--interval-seconds", "0.1", "--polls", "4"];
+        let output = run(&pipeline, &mapping_file, &args);
+        let reason = "1 set aside (1 MISSING_FIELD)";
+        let sum = format!("autobahn-a100: 2 records sent, {reason}, 2 skipped, 3 seen before");
+        assert!(output.contains(&sum), "{output}");
+    });
+    let found = found(&pipeline, &mapping(&mapping_file));
+    assert_eq!((found.sent.len(), found.dead.len()), (2, 1), "{found:?}");
+}

@@ -368,7 +368,7 @@ impl Compiler<'_> {
             }),
             Format::Csv { columns: None, .. } => Ok(()),
             Format::JsonLines | Format::Json { .. } => {
-                for place in mapping.places() {
+                for (_, place) in mapping.places() {
                     let path = self.path_of(place);
                     self.check_pointer(&path.iter().map(String::as_str).collect::<Vec<_>>(), place, false)?;
                 }

@@ -213,26 +213,31 @@ impl Mapping {
 
     /// Refuses a table that lacks a column which the mapping needs.
     pub(crate) fn check_columns(&self, columns: &Columns) -> Result<(), String> {
-        match self.places().find(|place| columns.index_of(place).is_none()) {
+        match self.places().into_iter().find(|(_, place)| columns.index_of(place).is_none()) {
             None => Ok(()),
-            Some(place) => {
+            Some((needed_by, place)) => {
                 let names = columns.names();
                 let hint = suggest::hint(place, names.iter().map(String::as_str));
                 let names = shortened(&names.join(", "));
-                Err(format!("there is no column `{place}`{hint}; the columns are {names}"))
+                Err(format!("{needed_by}: there is no column `{place}`{hint}; the columns are {names}"))
             }
         }
     }
 
-    /// Every column or pointer that the mapping needs.
-    fn places(&self) -> impl Iterator<Item = &str> {
-        let read = self.plans.iter().flat_map(|plan| match plan {
-            Plan::Read(reading) => reading.places(),
-            Plan::EventId | Plan::Constant(_) => Vec::new(),
-        });
-        let named = self.skip_if.iter().chain(&self.skip_unless).map(|(place, _)| place);
-        let named = named.chain(self.identity.iter().map(|(place, _)| place));
-        read.chain(named.map(String::as_str))
+    /// Every column or pointer that the mapping needs, behind the member that needs it.
+    fn places(&self) -> Vec<(String, &str)> {
+        let mut places = Vec::new();
+        for plan in &self.plans {
+            if let Plan::Read(reading) = plan {
+                let needed_by = format!("fields.{}", reading.field);
+                places.extend(reading.places().into_iter().map(|place| (needed_by.clone(), place)));
+            }
+        }
+        for (member, rules) in [("skip_if", &self.skip_if), ("skip_unless", &self.skip_unless)] {
+            places.extend(rules.iter().map(|(place, _)| (member.to_owned(), place.as_str())));
+        }
+        places.extend(self.identity.iter().map(|(place, _)| ("identity".to_owned(), place.as_str())));
+        places
     }
 }
 
