@@ -128,5 +128,5 @@ fn a_bad_contract_stops_the_start() {
     .expect("written");
     let stream = format!("toll={}", folder.join("toll_passage").display());
     let validator = pipeline.spawn(Service::Validator, &["--stream", &stream]);
-    assert_refused(&validator, &["lane_in_range", "column 8", "did you mean `lane`?"]);
+    assert_refused(&validator, &["lane_in_range", "column 31", "did you mean `lane`?"]);
 }
