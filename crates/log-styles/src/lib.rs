@@ -46,7 +46,7 @@ pub enum Line<'a> {
     ProducerStarting { topic: &'a str },
     /// A generator has handed an event to its producer.
     Sent { event: Event<'a> },
-    /// Kafka has acknowledged a record.
+    /// Kafka has acknowledged a record; a negative offset is one that the client was not told.
     Delivered { topic: &'a str, partition: i32, offset: i64, key: Option<&'a [u8]> },
     /// Kafka has refused a record.
     DeliveryFailed { key: Option<&'a [u8]>, error: &'a str },
@@ -76,6 +76,12 @@ pub enum Line<'a> {
     ConsumerStopping,
 }
 
+/// An offset as the Python client shows it. A record whose request had to be repeated is there, at an offset that the client
+/// was not told; librdkafka then gives a negative one.
+pub(crate) fn offset(offset: i64) -> String {
+    if offset < 0 { "None".to_owned() } else { offset.to_string() }
+}
+
 impl Style {
     /// Every style.
     pub const ALL: [Self; 6] =
@@ -103,5 +109,19 @@ impl Style {
             Style::Meteo => meteo::line(line),
             Style::MeteoEmoji => meteo::emoji_line(line),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Line, Style};
+
+    /// A record that is there at an offset nobody told is shown as Python shows it.
+    #[test]
+    fn an_unknown_offset_is_none() {
+        let line =
+            |offset| Style::Traffic.line(&Line::Delivered { topic: "t", partition: 0, offset, key: None });
+        assert_eq!(line(7).as_deref(), Some("[DELIVERED] topic=t partition=0 offset=7"));
+        assert_eq!(line(-1001).as_deref(), Some("[DELIVERED] topic=t partition=0 offset=None"));
     }
 }

@@ -10,7 +10,7 @@ pub(crate) fn line(line: &Line<'_>) -> Option<String> {
         Line::TopicCreated { topic } => format!("Topic '{topic}' created successfully."),
         Line::TopicFailed { topic, error } => format!("Failed to create topic '{topic}': {error}"),
         Line::Delivered { topic, partition, offset, .. } => {
-            format!("Message delivered to {topic} [{partition}] at offset {offset}")
+            format!("Message delivered to {topic} [{partition}] at offset {}", crate::offset(*offset))
         }
         Line::DeliveryFailed { key, error } => {
             format!("Delivery failed for {}: {error}", python::bytes(*key))
@@ -31,6 +31,7 @@ pub(crate) fn first_line(line: &Line<'_>) -> Option<String> {
     match line {
         Line::Delivered { topic, partition, offset, key } => {
             let key = python::bytes(*key);
+            let offset = crate::offset(*offset);
             Some(format!("Record {key} successfully produced to {topic} [{partition}] at offset {offset}"))
         }
         _ => self::line(line),

@@ -9,7 +9,7 @@ pub(crate) fn line(line: &Line<'_>) -> Option<String> {
         Line::ProducerStarting { topic } => format!("Producing to topic: {topic} (Ctrl+C to stop)"),
         Line::Sent { event } => format!("[SENT] {}", dict(*event)?),
         Line::Delivered { topic, partition, offset, .. } => {
-            format!("[DELIVERED] topic={topic} partition={partition} offset={offset}")
+            format!("[DELIVERED] topic={topic} partition={partition} offset={}", crate::offset(*offset))
         }
         Line::DeliveryFailed { error, .. } => format!("[DELIVERY ERROR] {error}"),
         Line::ProducerStopping => "Stopping producer...".to_owned(),

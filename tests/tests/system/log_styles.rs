@@ -63,6 +63,20 @@ impl Fields {
     }
 }
 
+/// Asserts that these are the lines, in any order. Of a record whose request had to be repeated the client knows no offset.
+fn assert_lines(printed: &[String], expected: Vec<String>) {
+    let (unknown, known): (Vec<String>, Vec<String>) = printed
+        .iter()
+        .cloned()
+        .partition(|line| line.ends_with("offset None") || line.ends_with("offset=None"));
+    let (known, expected) = (sorted(known), sorted(expected));
+    let left: Vec<&String> = expected.iter().filter(|line| known.binary_search(line).is_err()).collect();
+    assert!(
+        left.len() == unknown.len() && known.len() + unknown.len() == expected.len(),
+        "printed {known:#?} and {unknown:?}, not printed {left:#?}"
+    );
+}
+
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
     lines.sort();
     lines
@@ -129,7 +143,7 @@ fn log_style_toll_prints_deliveries_and_rows() {
     let expected = sent
         .iter()
         .map(|read| format!("Message delivered to toll [{}] at offset {}", read.partition, read.offset));
-    assert_eq!(sorted(delivered.to_vec()), sorted(expected.collect()));
+    assert_lines(delivered, expected.collect());
 
     pipeline.create_topics();
     let printed = store(&pipeline, "toll-passages", "toll", COUNT);
@@ -196,7 +210,7 @@ fn log_style_traffic_prints_events_as_dictionaries() {
             format!("[DELIVERED] topic=traffic.events partition={partition} offset={offset}"),
         ]
     });
-    assert_eq!(sorted(lines.to_vec()), sorted(expected.collect()));
+    assert_lines(lines, expected.collect());
 
     let printed = store(&pipeline, "traffic-events", "traffic", COUNT);
     assert_eq!(printed[0], "Consuming from topic: traffic.events.valid (Ctrl+C to stop)");
