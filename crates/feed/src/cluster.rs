@@ -1,6 +1,5 @@
 //! What must be there before a feed can begin: topics and the id of the schema.
 
-use events::Shape;
 use kafka::{Class, NewTopic, TopicOutcome};
 use schema_registry::Registry;
 use service::{Attempt, Error, Health, Stop, wait_for};
@@ -9,8 +8,6 @@ use crate::{Config, Mapping, batch::Topics, position};
 
 /// How the cluster is called in health and logs.
 pub(crate) const KAFKA: &str = "kafka";
-/// How the registry is called in health and logs.
-const SCHEMA_REGISTRY: &str = "schema-registry";
 /// A position is some hundred bytes and written often: small segments are compacted soon.
 const POSITIONS_SEGMENT_BYTES: u32 = 16 << 20;
 
@@ -55,27 +52,7 @@ pub(crate) async fn schema_id(
 ) -> Result<u32, Error> {
     let registry = Registry::new(&config.schema_registry).map_err(Error::failed)?;
     let subject = format!("{}-value", topics.raw);
-    let name = mapping.shape().name();
-    let refused = |error: schema_registry::Error| match error.class() {
-        schema_registry::Class::Infrastructure => Attempt::Retry(error.into()),
-        schema_registry::Class::Config | schema_registry::Class::Data => {
-            let allowed = format!("what the registry accepts ({error})");
-            Attempt::GiveUp(Error::config(format!("schema of {subject}"), name, allowed))
-        }
-    };
-    wait_for(SCHEMA_REGISTRY, stop, health, async || {
-        if config.register_schema {
-            return registry.register(&subject, mapping.stream.schema).await.map_err(refused);
-        }
-        let latest = registry.latest(&subject).await.map_err(refused)?;
-        if Shape::parse(&latest.schema).is_ok_and(|theirs| theirs == *mapping.shape()) {
-            return Ok(latest.id);
-        }
-        let found = format!("schema {} in the registry", latest.id);
-        let allowed = format!("the fields of {name} in their order");
-        Err(Attempt::GiveUp(Error::config(subject.clone(), found, allowed)))
-    })
-    .await
+    registry.own_id(&subject, mapping.stream.schema, config.register_schema, stop, health).await
 }
 
 /// An error that only somebody's change of a setting or a right can mend.

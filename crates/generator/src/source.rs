@@ -21,8 +21,6 @@ pub trait Source: Debug + Clone + Copy + Send + Sync + 'static {
     const STREAM: &'static str;
     /// Topic to write to, unless another is wanted.
     const TOPIC: &'static str;
-    /// Full name of the event's record.
-    const EVENT: &'static str;
     /// Avro schema of the event.
     const SCHEMA: &'static str;
 

@@ -27,7 +27,6 @@ impl Source for Passages {
         Description { name: "passages", about: "Writes passages", examples: "passages" };
     const STREAM: &'static str = "toll";
     const TOPIC: &'static str = "toll";
-    const EVENT: &'static str = TollPassage::NAME;
     const SCHEMA: &'static str = TollPassage::SCHEMA;
 
     fn options(settings: &Settings) -> toll::Options {

@@ -6,8 +6,10 @@
 
 mod error;
 mod framing;
+mod own;
 mod registry;
 
 pub use error::{Class, Error};
 pub use framing::{NotFramed, SchemaId, frame, split};
+pub use own::SCHEMA_REGISTRY;
 pub use registry::{Options, Registered, Registry};

@@ -51,7 +51,6 @@ impl Source for Tolls {
     const DESCRIPTION: Description = DESCRIPTION;
     const STREAM: &'static str = "toll";
     const TOPIC: &'static str = "toll";
-    const EVENT: &'static str = TollPassage::NAME;
     const SCHEMA: &'static str = TollPassage::SCHEMA;
 
     fn options(settings: &Settings) -> toll::Options {

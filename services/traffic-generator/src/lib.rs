@@ -45,7 +45,6 @@ impl Source for Traffic {
     const DESCRIPTION: Description = DESCRIPTION;
     const STREAM: &'static str = "traffic";
     const TOPIC: &'static str = "traffic.events";
-    const EVENT: &'static str = TrafficEvent::NAME;
     const SCHEMA: &'static str = TrafficEvent::SCHEMA;
 
     fn options(settings: &Settings) -> traffic::Options {

@@ -45,7 +45,6 @@ impl Source for Weather {
     const DESCRIPTION: Description = DESCRIPTION;
     const STREAM: &'static str = "weather";
     const TOPIC: &'static str = "weather_data";
-    const EVENT: &'static str = WeatherReading::NAME;
     const SCHEMA: &'static str = WeatherReading::SCHEMA;
 
     fn options(settings: &Settings) -> weather::Options {

@@ -292,7 +292,7 @@ fn text_waits_for_the_registry() {
     pipeline.stack.registry.stop();
     let validator = pipeline.spawn(Service::Validator, &[]);
     pipeline.send_text("traffic.events", &[ACCIDENT]);
-    let waits = |line: &str| (line.contains("schema registry") && line.contains("WARN")).then_some(());
+    let waits = |line: &str| (line.contains("schema-registry") && line.contains("WARN")).then_some(());
     validator.wait_for_line(PATIENCE, waits).expect("it says that it waits");
     assert!(read_topic(&pipeline.kafka(), "traffic.events.dlq").is_empty());
     pipeline.stack.registry.start().expect("the registry starts");
