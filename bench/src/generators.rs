@@ -160,6 +160,7 @@ impl Setting {
                     value: Some(&PLAIN_VALUE),
                     timestamp_ms: None,
                     headers: Headers::new(),
+                    receipt: None,
                 };
                 producer.send(record).map_err(Error::failed)?;
             }

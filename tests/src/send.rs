@@ -21,6 +21,7 @@ impl Pipeline {
                 value: Some(value),
                 timestamp_ms: None,
                 headers: Headers::new(),
+                receipt: None,
             };
             producer.send(record).expect("queued");
         }

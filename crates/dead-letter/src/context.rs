@@ -14,6 +14,9 @@ pub const FLAGS: &str = "turnpike.flags";
 /// Header of a record that came as text of a source pipeline: the dialect's name.
 pub const DIALECT: &str = "turnpike.dialect";
 
+/// Header of a dead letter with the context that its record came with (W3C Trace Context); the letter's own is `traceparent`.
+pub const TRACEPARENT: &str = "turnpike.traceparent";
+
 /// Whether a header is a mark, [`FLAGS`] or [`DIALECT`]: what the validator found, and nobody else may claim.
 pub fn is_mark(name: &str) -> bool {
     name == FLAGS || name == DIALECT

@@ -9,5 +9,5 @@
 mod context;
 mod reason;
 
-pub use context::{Context, DIALECT, FLAGS, HeaderError, Stage, is_mark, is_own_header};
+pub use context::{Context, DIALECT, FLAGS, HeaderError, Stage, TRACEPARENT, is_mark, is_own_header};
 pub use reason::{Reason, UnknownReason};

@@ -149,6 +149,7 @@ impl Batch {
             value: Some(&record.value),
             timestamp_ms: None,
             headers: record.letter.as_ref().map(|letter| headers(letter)).unwrap_or_default(),
+            receipt: None,
         })
     }
 }

@@ -106,6 +106,7 @@ impl Outlet {
             value: position.map(str::as_bytes),
             timestamp_ms: None,
             headers: Headers::new(),
+            receipt: None,
         })?;
         let mut since: Option<Instant> = None;
         let committed = self.producer.commit_without_offsets(|error| {

@@ -131,6 +131,7 @@ impl<S: Source> Producing<S> {
                 value: Some(record.value),
                 timestamp_ms: Some(now_ms),
                 headers: Headers::new(),
+                receipt: None,
             });
             match sent {
                 Ok(()) => break,

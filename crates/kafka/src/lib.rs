@@ -23,5 +23,5 @@ pub use consumer::{BatchLimits, Committed, Consumer, Position, Rebalance, TopicP
 pub use error::{Class, Error};
 pub use producer::{Delivery, OnDelivery, Producer};
 pub use reader::{Found, Reader};
-pub use record::{Headers, Outgoing, Record};
+pub use record::{Headers, Outgoing, Receipt, Record};
 pub use transaction::TransactionalProducer;

@@ -1,6 +1,7 @@
 //! An idempotent producer that counts what is acknowledged.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Mutex, PoisonError,
@@ -17,7 +18,7 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
 
-use crate::{Class, Error, Outgoing, logging::quiet};
+use crate::{Class, Error, Outgoing, Receipt, logging::quiet};
 
 /// How often [`Producer::drain`] and a full queue look again; librdkafka's own flush looks every 100 ms.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -51,6 +52,36 @@ pub(crate) struct Deliveries {
     delivered: AtomicU64,
     first_failure: Mutex<Option<Error>>,
     told: Option<OnDelivery>,
+    receipts: Mutex<Receipts>,
+}
+
+/// Who waits for news of single records, by a number from 1; a record that nobody waits for has 0 and costs nothing.
+#[derive(Default)]
+struct Receipts {
+    last: usize,
+    waiting: HashMap<usize, Receipt>,
+}
+
+impl Deliveries {
+    /// The number of a record that somebody waits for.
+    fn expect(&self, receipt: Option<Receipt>) -> usize {
+        let Some(receipt) = receipt else { return 0 };
+        let mut receipts = self.receipts.lock().unwrap_or_else(PoisonError::into_inner);
+        receipts.last += 1;
+        let number = receipts.last;
+        receipts.waiting.insert(number, receipt);
+        number
+    }
+
+    fn tell(&self, number: usize, outcome: &Result<(i32, i64), Error>) {
+        if number == 0 {
+            return;
+        }
+        let waiting = self.receipts.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&number);
+        if let Some(receipt) = waiting {
+            receipt(outcome);
+        }
+    }
 }
 
 impl ClientContext for Deliveries {
@@ -58,11 +89,14 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, _opaque: ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, receipt: usize) {
         if let Some(told) = &self.told {
             told(&report(result));
+        }
+        if receipt != 0 {
+            self.tell(receipt, &report(result).outcome);
         }
         match result {
             Ok(_) => {
@@ -109,6 +143,7 @@ impl Producer {
     /// [`Class::Data`] if the record can never be sent, [`Class::Infrastructure`] if there was no room in time.
     pub fn send(&self, record: Outgoing<'_>) -> Result<(), Error> {
         let topic = record.topic;
+        let receipt = self.inner.context().expect(record.receipt);
         let mut queued = BaseRecord {
             topic,
             partition: record.partition,
@@ -116,7 +151,7 @@ impl Producer {
             key: record.key,
             timestamp: record.timestamp_ms,
             headers: record.headers.0,
-            delivery_opaque: (),
+            delivery_opaque: receipt,
         };
         let mut waited = Duration::ZERO;
         loop {
@@ -129,7 +164,11 @@ impl Producer {
                     thread::sleep(LOOK_AGAIN);
                     waited += LOOK_AGAIN;
                 }
-                Err((error, _)) => return Err(Error::new(format!("send a record to {topic}"), &error)),
+                Err((error, _)) => {
+                    let error = Err(Error::new(format!("send a record to {topic}"), &error));
+                    self.inner.context().tell(receipt, &error);
+                    return error.map(|_| ());
+                }
             }
         }
     }
@@ -184,10 +223,10 @@ impl Producer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
+    use std::sync::{Arc, Mutex, mpsc::sync_channel};
 
     use super::{Delivery, OnDelivery};
-    use crate::{Connection, Headers, Outgoing, Properties};
+    use crate::{Connection, Headers, Outgoing, Properties, Receipt};
 
     /// Reports that a test has not looked at.
     const REPORTS_MAX: usize = 16;
@@ -208,6 +247,7 @@ mod tests {
             sender.send((key.map(<[u8]>::to_vec), outcome)).expect("the test listens");
         });
         let producer = connection.telling_producer("test", &[], Some(told)).expect("a producer");
+        let receipt = Arc::new(Mutex::new(Vec::new()));
         for key in [None, Some(b"a-7".as_slice())] {
             producer
                 .send(Outgoing {
@@ -217,6 +257,10 @@ mod tests {
                     value: Some(b"value"),
                     timestamp_ms: None,
                     headers: Headers::new(),
+                    receipt: key.map(|_| -> Receipt {
+                        let told = Arc::clone(&receipt);
+                        Box::new(move |outcome| told.lock().expect("whole").push(outcome.is_ok()))
+                    }),
                 })
                 .expect("there is room");
         }
@@ -224,6 +268,8 @@ mod tests {
         let drained = producer.drain(super::ROOM_TIMEOUT);
         let reports: Vec<Report> = reports.try_iter().collect();
         assert_eq!(drained.is_err(), reports.iter().any(|(_, outcome)| outcome.is_err()));
+        // The record with a key has a receipt, which says the same.
+        assert_eq!(*receipt.lock().expect("whole"), [reports[1].1.is_ok()]);
         reports
     }
 

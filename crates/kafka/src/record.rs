@@ -1,9 +1,13 @@
 //! Records as they are read, borrowed, and as they are sent.
 
+use std::fmt;
+
 use rdkafka::{
     Message,
     message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
 };
+
+use crate::Error;
 
 /// A record as it came from the broker: nothing is copied, and the fetch buffer stays until the record is dropped.
 #[derive(Debug)]
@@ -77,8 +81,10 @@ impl Headers {
     }
 }
 
+/// Is told once what became of one record: its partition and offset, or why it has none. On the client's own thread, so briefly.
+pub type Receipt = Box<dyn FnOnce(&Result<(i32, i64), Error>) + Send>;
+
 /// A record to send; key and value are copied once, into the producer's queue.
-#[derive(Debug)]
 pub struct Outgoing<'a> {
     /// The topic.
     pub topic: &'a str,
@@ -92,4 +98,15 @@ pub struct Outgoing<'a> {
     pub timestamp_ms: Option<i64>,
     /// The headers.
     pub headers: Headers,
+    /// Who wants to know what becomes of it.
+    pub receipt: Option<Receipt>,
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { topic, partition, timestamp_ms, .. } = self;
+        let mut shown = f.debug_struct("Outgoing");
+        shown.field("topic", topic).field("partition", partition).field("timestamp_ms", timestamp_ms);
+        shown.finish_non_exhaustive()
+    }
 }

@@ -13,3 +13,9 @@ pub fn now_ms() -> i64 {
 pub fn instant() -> Instant {
     Instant::now()
 }
+
+/// A moment of the calendar, as spans begin and end at.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+pub fn system() -> SystemTime {
+    SystemTime::now()
+}

@@ -64,6 +64,10 @@ pub(crate) struct Common {
         default_value_ifs = Style::ALL.map(|style| ("log_style", style.name(), "warn"))
     )]
     pub(crate) log_level: LogFilter,
+    /// Where telemetry goes.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) telemetry: telemetry::Options,
     /// Print the configuration as it takes effect, as JSON without secrets, and exit
     #[arg(long)]
     #[serde(skip)]

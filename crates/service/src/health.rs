@@ -68,7 +68,8 @@ impl Health {
 
     /// Counts a failed attempt, and tells that it will be repeated.
     pub(crate) fn retrying(&self, dependency: &str, reason: String) {
-        self.metrics.counter(&names::RETRIES, &[(names::DEPENDENCY, dependency)]).add(1);
+        let labels = [(names::DEPENDENCY, dependency), (names::ERROR_TYPE, "infrastructure")];
+        self.metrics.counter(&names::RETRIES, &labels).add(1);
         self.voice.say_waiting(dependency, &reason);
         self.set(dependency, Err(reason));
     }

@@ -33,6 +33,7 @@ pub mod control;
 mod error;
 mod health;
 mod http;
+mod observed;
 mod ports;
 mod probe;
 mod refusal;
@@ -56,6 +57,7 @@ use config::{Common, Invocation};
 pub use control::Control;
 pub use error::{Error, cause_chain};
 pub use health::Health;
+use observed::Observed;
 pub use secret::Secret;
 pub use stop::Stop;
 pub use tasks::Tasks;
@@ -87,6 +89,8 @@ pub struct Context<C> {
     pub config: C,
     /// Where it counts.
     pub metrics: telemetry::Metrics,
+    /// What makes the spans of its records.
+    pub tracer: telemetry::Tracer,
     /// Where it says whether what it depends on answers.
     pub health: Health,
     /// What the control plane asks of it.
@@ -157,27 +161,29 @@ where
     F: FnOnce(Context<C>) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
 {
-    telemetry::init_logs(common.log_style, &common.log_level).map_err(Error::failed)?;
-    error::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
         .map_err(Error::failed)?;
+    let metrics = telemetry::Metrics::default();
+    let observed = Observed::start(description, common, &metrics, &runtime)?;
+    error::log_panics();
     let stop = Stop::default();
     let voice = Voice::stdout(common.log_style.source(), &stop);
     let speech = voice.clone();
     let work = async {
-        let metrics = telemetry::Metrics::default();
         let context = Context {
             config,
             health: Health::new(&metrics).speaking(&voice),
             control: Control::new(&metrics),
             tasks: Tasks::new(&stop),
+            tracer: observed.tracer(),
             metrics,
             stop,
             voice,
         };
+        observed.keep_telling(&context.tasks);
         watchdog::watch(description.name, &context.stop, &context.tasks, drain)?;
         ports::open(description, common, &context).await?;
         let (stop, tasks) = (context.stop.clone(), context.tasks.clone());
@@ -187,10 +193,11 @@ where
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
     speech.flush();
-    runtime.shutdown_background();
     let outcome = outcome.unwrap_or_else(|_| Err(Error::failed("the main function panicked")));
     if matches!(outcome, Ok(()) | Err(Error::Stopped)) {
         tracing::info!("{} stopped", description.name);
     }
+    observed.end(&runtime);
+    runtime.shutdown_background();
     outcome
 }

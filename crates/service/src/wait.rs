@@ -4,6 +4,9 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use telemetry::names::{self, spans};
+use telemetry::{KeyValue, OpenTelemetrySpanExt as _, SPAN_TARGET};
+use tracing::{Instrument as _, Span};
 
 use crate::{Error, Health, Stop, cause_chain};
 
@@ -24,12 +27,34 @@ pub enum Attempt {
 
 /// Tries until an attempt succeeds, or gives up, or the service is told to stop ([`Error::Stopped`]).
 ///
-/// Pauses grow from 100 ms to 5 s. The state of the dependency, with the reason of the last failure, is kept in
+/// Pauses grow from 100 ms to 5 s. The wait is a span, with an event for each failed attempt. The state of the dependency, with the reason of the last failure, is kept in
 /// `health`, which logs its changes; failures are counted as retries. A stop drops an attempt that is under way.
 pub async fn wait_for<T, F, Fut>(
     dependency: &str,
     stop: &Stop,
     health: &Health,
+    attempt: F,
+) -> Result<T, Error>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, Attempt>>,
+{
+    let span = tracing::info_span!(
+        target: SPAN_TARGET,
+        "connect",
+        otel.name = spans::connect(dependency),
+        otel.kind = "client",
+        { names::DEPENDENCY } = dependency
+    );
+    let tried = repeat(dependency, stop, health, &span, attempt);
+    tried.instrument(span.clone()).await
+}
+
+async fn repeat<T, F, Fut>(
+    dependency: &str,
+    stop: &Stop,
+    health: &Health,
+    span: &Span,
     mut attempt: F,
 ) -> Result<T, Error>
 where
@@ -50,11 +75,14 @@ where
                 return Ok(reached);
             }
             Err(Attempt::GiveUp(error)) => {
+                span.set_status(telemetry::Status::error(cause_chain(&error)));
                 health.set(dependency, Err(cause_chain(&error)));
                 return Err(error);
             }
             Err(Attempt::Retry(error)) => {
-                health.retrying(dependency, cause_chain(&*error));
+                let reason = cause_chain(&*error);
+                span.add_event("retry", vec![KeyValue::new(names::ERROR_MESSAGE, reason.clone())]);
+                health.retrying(dependency, reason);
             }
         }
         tokio::select! {
@@ -88,7 +116,8 @@ mod tests {
         .await;
         assert_eq!(reached.ok(), Some(3));
         assert!(health.is_ready());
-        assert_eq!(metrics.counter(&names::RETRIES, &[(names::DEPENDENCY, "harbour")]).get(), 2);
+        let labels = [(names::DEPENDENCY, "harbour"), (names::ERROR_TYPE, "infrastructure")];
+        assert_eq!(metrics.counter(&names::RETRIES, &labels).get(), 2);
     }
 
     /// What never can succeed ends the wait at once, and so does the wish to stop, even within an attempt.

@@ -1,8 +1,11 @@
 //! Distributions: quantiles of the last seconds for a live view, buckets since the start for `/metrics`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use hdrhistogram::Histogram as Quantile;
+
+use crate::Parent;
 
 /// Largest value kept apart; larger ones count as this one. Ten minutes, when the unit is milliseconds.
 const VALUE_MAX: u64 = 600_000;
@@ -37,6 +40,16 @@ pub(crate) struct Totals {
     pub(crate) sum: u64,
     /// Values by bucket of [`BUCKET_BOUNDS`], the last one for what is above all bounds.
     pub(crate) buckets: [u64; BUCKET_BOUNDS.len() + 1],
+    /// The latest traced value of each bucket.
+    pub(crate) exemplars: [Option<Exemplar>; BUCKET_BOUNDS.len() + 1],
+}
+
+/// A value with the trace of the record that it was measured on.
+#[derive(Clone, Debug)]
+pub(crate) struct Exemplar {
+    pub(crate) value: u64,
+    pub(crate) of: Parent,
+    pub(crate) at: SystemTime,
 }
 
 /// What was recorded in the rolling window.
@@ -68,6 +81,12 @@ impl Histogram {
             state.current.saturating_record(value);
             state.totals.add(value);
         }
+    }
+
+    /// Remembers whose trace shows how a value came about that was recorded, or will be.
+    pub fn exemplar(&self, value: u64, of: &Parent, at: SystemTime) {
+        let bucket = bucket_of(value);
+        self.lock().totals.exemplars[bucket] = Some(Exemplar { value, of: of.clone(), at });
     }
 
     /// Starts a new span of the rolling window and forgets all but the last one.
@@ -103,8 +122,12 @@ impl Totals {
     fn add(&mut self, value: u64) {
         self.count += 1;
         self.sum = self.sum.saturating_add(value);
-        self.buckets[BUCKET_BOUNDS.partition_point(|bound| *bound < value)] += 1;
+        self.buckets[bucket_of(value)] += 1;
     }
+}
+
+fn bucket_of(value: u64) -> usize {
+    BUCKET_BOUNDS.partition_point(|bound| *bound < value)
 }
 
 #[cfg(test)]

@@ -3,15 +3,34 @@
 use std::fmt;
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
+use std::time::Instant;
 
 use clap::{ValueEnum, builder::PossibleValue};
 use log_styles::Style;
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use serde::{Serialize, Serializer};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::export::{Export, tracer};
+use crate::repeats::Repeats;
 
 /// What libraries may say unless a filter names them: their warnings only.
-const LIBRARIES: &str = "librdkafka=warn,rdkafka=warn,sqlx=warn,hyper=warn,hyper_util=warn,h2=warn,tower=warn,tonic=warn,reqwest=warn";
+const LIBRARIES: &str = "otel=off,librdkafka=warn,rdkafka=warn,sqlx=warn,hyper=warn,hyper_util=warn,h2=warn,tower=warn,tonic=warn,reqwest=warn";
+
+/// What is not exported over OTLP: what OTLP's own client says would feed itself.
+const NOT_EXPORTED: &str = "telemetry=off,hyper=off,hyper_util=off,h2=off,tower=off,tonic=off,reqwest=off";
+
+/// The target of `tracing` spans that become OpenTelemetry's: waiting, connecting, asking over HTTP. Log lines do not show them.
+pub const SPAN_TARGET: &str = "otel";
 
 /// How a service tells what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +70,80 @@ pub enum LogError {
     SetUpTwice,
 }
 
-/// Sends the log lines of this process to stderr.
-pub fn init_logs(style: LogStyle, filter: &LogFilter) -> Result<(), LogError> {
-    let filter = EnvFilter::new(format!("{LIBRARIES},{}", filter.0));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match style {
-        LogStyle::Json => lines.json().flatten_event(true).try_init(),
-        LogStyle::Text | LogStyle::Source(_) if io::stderr().is_terminal() => lines.try_init(),
-        LogStyle::Text | LogStyle::Source(_) => lines.with_ansi(false).try_init(),
+/// Sends the log lines of this process to stderr and, if they are exported, to a collector; `tracing` spans become OpenTelemetry's.
+///
+/// Repeated warnings and errors are collapsed: whoever calls has to let [`Repeats`] tell its counts. `clock` is the time.
+pub fn init_logs(
+    style: LogStyle,
+    filter: &LogFilter,
+    export: &Export,
+    clock: fn() -> Instant,
+) -> Result<Repeats, LogError> {
+    let repeats = Repeats::new(clock);
+    let directives = format!("{LIBRARIES},{}", filter.0);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let is_colored = io::stderr().is_terminal();
+    let lines = match style {
+        LogStyle::Json => {
+            let format = tracing_subscriber::fmt::format().json().flatten_event(true);
+            let lines = lines.json().event_format(Traced { inner: format, is_json: true });
+            lines.with_filter(EnvFilter::new(&directives)).boxed()
+        }
+        LogStyle::Text | LogStyle::Source(_) => {
+            let format = Traced { inner: tracing_subscriber::fmt::format(), is_json: false };
+            let lines = lines.event_format(format).with_ansi(is_colored);
+            lines.with_filter(EnvFilter::new(&directives)).boxed()
+        }
+    };
+    let spans = export.spans.as_ref().map(|spans| {
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer(spans));
+        let layer = layer.with_location(false).with_threads(false).with_target(false).with_level(false);
+        let layer = layer.with_tracked_inactivity(false);
+        layer.with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == SPAN_TARGET))
+    });
+    let logs = export.logs.as_ref().map(|logs| {
+        let filter = EnvFilter::new(format!("{directives},{NOT_EXPORTED}"));
+        OpenTelemetryTracingBridge::new(logs).with_filter(filter)
+    });
+    let subscriber = tracing_subscriber::registry().with(repeats.clone()).with(spans).with(logs).with(lines);
+    subscriber.try_init().map_err(|_| LogError::SetUpTwice)?;
+    Ok(repeats)
+}
+
+/// A format whose lines name the trace that they belong to, if they belong to one.
+struct Traced<F> {
+    inner: F,
+    is_json: bool,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Traced<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let current = Context::current();
+        let span = current.span();
+        let of = span.span_context();
+        if !of.is_valid() {
+            return self.inner.format_event(context, writer, event);
+        }
+        let mut line = String::new();
+        self.inner.format_event(context, Writer::new(&mut line), event)?;
+        let line = line.trim_end();
+        let (trace_id, span_id) = (of.trace_id(), of.span_id());
+        if let Some(rest) = line.strip_prefix('{').filter(|_| self.is_json) {
+            writeln!(writer, "{{\"trace_id\":\"{trace_id}\",\"span_id\":\"{span_id}\",{rest}")
+        } else {
+            writeln!(writer, "{line} trace_id={trace_id} span_id={span_id}")
+        }
     }
-    .map_err(|_| LogError::SetUpTwice)
 }
 
 impl LogStyle {

@@ -1,17 +1,18 @@
-//! Counters, gauges and histograms by name and labels, readable as OpenMetrics text and as a snapshot.
+//! Counters, gauges and histograms by name and labels, readable as OpenMetrics text, as OTLP and as a snapshot.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::{Registry, Unit as OpenMetricsUnit};
+use crate::histogram::Histogram;
+use crate::openmetrics;
 
-use crate::Histogram;
-use crate::histogram::BUCKET_BOUNDS;
+/// Series of one metric at most; more share one with the label [`OVERFLOW`], so that a label that should not be one costs little.
+/// The limit and the label are those of OpenTelemetry's SDKs.
+const SERIES_MAX: usize = 2_000;
+
+/// The label of the series that takes what is beyond the limit.
+const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
 
 /// A metric as [`names`](crate::names) defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,20 @@ pub enum Kind {
 pub enum Unit {
     /// Things that the name says: records, rows, retries.
     Count,
-    /// Milliseconds; `/metrics` has seconds, as Prometheus wants.
+    /// Milliseconds; `/metrics` and OTLP have seconds, as Prometheus and OpenTelemetry want.
     Milliseconds,
+    /// Bytes.
+    Bytes,
+}
+
+impl Unit {
+    /// A value in the unit in which it is shown.
+    pub(crate) fn shown(self, value: f64) -> f64 {
+        match self {
+            Self::Count | Self::Bytes => value,
+            Self::Milliseconds => value / 1_000.0,
+        }
+    }
 }
 
 /// Labels of one series, in the order in which they were first given.
@@ -100,14 +113,16 @@ pub struct Quantiles {
     pub max: f64,
 }
 
-#[derive(Debug)]
-struct Family {
-    metric: Metric,
-    series: Vec<(Labels, Series)>,
+/// All series of one metric.
+#[derive(Clone, Debug)]
+pub(crate) struct Family {
+    pub(crate) metric: Metric,
+    pub(crate) series: Vec<(Labels, Series)>,
 }
 
+/// One series.
 #[derive(Clone, Debug)]
-enum Series {
+pub(crate) enum Series {
     Counter(Counter),
     Gauge(Gauge),
     Histogram(Histogram),
@@ -149,12 +164,12 @@ impl Metrics {
 
     /// Everything as OpenMetrics text.
     pub fn render(&self) -> String {
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(self.clone()));
-        let mut rendered = String::new();
-        let encoded = text::encode(&mut rendered, &registry);
-        debug_assert!(encoded.is_ok(), "writing to a string cannot fail");
-        rendered
+        openmetrics::render(&self.families())
+    }
+
+    /// All metrics with their series, which go on being counted.
+    pub(crate) fn families(&self) -> Vec<Family> {
+        self.lock().values().cloned().collect()
     }
 
     /// Everything as numbers, histograms over their rolling window.
@@ -199,10 +214,7 @@ impl Metrics {
         let mut families = self.lock();
         let family =
             families.entry(metric.name).or_insert_with(|| Family { metric: *metric, series: Vec::new() });
-        let same = |known: &Labels| {
-            known.iter().map(|(key, value)| (*key, value.as_str())).eq(labels.iter().copied())
-        };
-        if let Some((_, series)) = family.series.iter().find(|(known, _)| same(known)) {
+        if let Some((_, series)) = family.series.iter().find(|(known, _)| same_labels(known, labels)) {
             return series.clone();
         }
         let series = match family.metric.kind {
@@ -210,6 +222,13 @@ impl Metrics {
             Kind::Gauge => Series::Gauge(Gauge::default()),
             Kind::Histogram => Series::Histogram(Histogram::new()),
         };
+        let is_full = family.series.len() >= SERIES_MAX;
+        let labels = if is_full { &[OVERFLOW] } else { labels };
+        if is_full
+            && let Some((_, rest)) = family.series.last().filter(|(known, _)| same_labels(known, labels))
+        {
+            return rest.clone();
+        }
         let labels = labels.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         family.series.push((labels, series.clone()));
         series
@@ -218,6 +237,10 @@ impl Metrics {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Family>> {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn same_labels(known: &Labels, labels: &[(&'static str, &str)]) -> bool {
+    known.iter().map(|(key, value)| (*key, value.as_str())).eq(labels.iter().copied())
 }
 
 impl Counter {
@@ -241,51 +264,6 @@ impl Gauge {
     /// What was set last.
     pub fn get(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Collector for Metrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for Family { metric, series } in self.lock().values() {
-            let name = metric.name.replace('.', "_");
-            let unit = match metric.unit {
-                Unit::Count => None,
-                Unit::Milliseconds => Some(OpenMetricsUnit::Seconds),
-            };
-            let kind = match metric.kind {
-                Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
-                Kind::Histogram => MetricType::Histogram,
-            };
-            let mut family = encoder.encode_descriptor(&name, metric.help, unit.as_ref(), kind)?;
-            for (labels, series) in series {
-                let labels: Vec<_> =
-                    labels.iter().map(|(key, value)| (key.replace('.', "_"), value)).collect();
-                if labels.is_empty() {
-                    encode_series(series, metric.unit, &mut family)?;
-                } else {
-                    encode_series(series, metric.unit, &mut family.encode_family(&labels)?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn encode_series(series: &Series, unit: Unit, encoder: &mut MetricEncoder<'_>) -> fmt::Result {
-    let scale = |value: u64| match unit {
-        Unit::Count => value as f64,
-        Unit::Milliseconds => value as f64 / 1_000.0,
-    };
-    match series {
-        Series::Counter(counter) => encoder.encode_counter::<NoLabelSet, _, u64>(&counter.get(), None),
-        Series::Gauge(gauge) => encoder.encode_gauge(&gauge.get()),
-        Series::Histogram(histogram) => {
-            let totals = histogram.totals();
-            let bounds = BUCKET_BOUNDS.iter().map(|bound| scale(*bound)).chain([f64::INFINITY]);
-            let buckets: Vec<_> = bounds.zip(totals.buckets).collect();
-            encoder.encode_histogram::<NoLabelSet>(scale(totals.sum), totals.count, &buckets, None)
-        }
     }
 }
 

@@ -79,6 +79,8 @@ impl Meters {
 
     /// A transaction collided with another one and is repeated.
     pub(crate) fn collided(&self, dependency: &str) {
-        self.metrics.counter(&names::RETRIES, &[(names::DEPENDENCY, dependency)]).add(1);
+        self.metrics
+            .counter(&names::RETRIES, &[(names::DEPENDENCY, dependency), (names::ERROR_TYPE, "collision")])
+            .add(1);
     }
 }

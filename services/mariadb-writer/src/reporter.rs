@@ -86,6 +86,7 @@ impl Reporter {
             value: record.value(),
             timestamp_ms: Some(record.timestamp_ms()).filter(|ms| *ms > 0),
             headers: headers.fold(Headers::new(), |headers, (name, value)| headers.add(name, value)),
+            receipt: None,
         })
     }
 }

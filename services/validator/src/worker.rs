@@ -279,6 +279,7 @@ impl Worker {
                 value,
                 timestamp_ms: Some(record.timestamp_ms()),
                 headers,
+                receipt: None,
             })?;
         }
         Ok(())

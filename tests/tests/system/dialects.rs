@@ -318,6 +318,7 @@ fn marks_that_a_record_brings_are_dropped() {
         value: Some(ACCIDENT.as_bytes()),
         timestamp_ms: Some(1_766_231_125_000),
         headers,
+        receipt: None,
     };
     let producer = pipeline.kafka().producer("test", &[]).expect("a producer");
     producer.send(record).and_then(|()| producer.drain(PATIENCE)).expect("acknowledged");

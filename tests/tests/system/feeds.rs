@@ -234,7 +234,15 @@ fn a_killed_feed_goes_on_where_it_was() {
     kill_in_the_middle(&|| {
         let key = Some(&b"[\"other\",{}]"[..]);
         let (topic, headers) = (feed::POSITIONS_TOPIC, Headers::new());
-        let record = Outgoing { topic, partition: Some(0), key, value: key, timestamp_ms: None, headers };
+        let record = Outgoing {
+            topic,
+            partition: Some(0),
+            key,
+            value: key,
+            timestamp_ms: None,
+            headers,
+            receipt: None,
+        };
         other.begin().and_then(|()| other.send(record)).expect("a transaction is open");
         eventually("positions that nobody sees", || {
             let (before, seen) = (committed()?, positions()?);

@@ -209,6 +209,7 @@ fn the_largest_bad_record_is_set_aside_whole() {
         value: Some(&value),
         timestamp_ms: None,
         headers: Headers::new().add("origin", Some(b"test")),
+        receipt: None,
     };
     producer
         .send(record)

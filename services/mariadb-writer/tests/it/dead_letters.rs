@@ -38,7 +38,9 @@ fn every_dead_letter_becomes_a_row() {
     {
         let timestamp_ms = Some(1_790_969_180_000);
         let topic = &scene.dead_letters;
-        producer.send(Outgoing { topic, partition: Some(3), key, value, timestamp_ms, headers }).unwrap();
+        producer
+            .send(Outgoing { topic, partition: Some(3), key, value, timestamp_ms, headers, receipt: None })
+            .unwrap();
     }
     producer.drain(LIMIT).unwrap();
 

@@ -182,7 +182,15 @@ impl Scene {
         for (partition, value, headers) in values {
             let (key, value) = (Some(&b"vehicle"[..]), Some(&value[..]));
             producer
-                .send(Outgoing { topic, partition: Some(partition), key, value, timestamp_ms, headers })
+                .send(Outgoing {
+                    topic,
+                    partition: Some(partition),
+                    key,
+                    value,
+                    timestamp_ms,
+                    headers,
+                    receipt: None,
+                })
                 .unwrap();
         }
         producer.drain(LIMIT).unwrap();
