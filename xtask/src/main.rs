@@ -1,23 +1,23 @@
-//! Tasks of this workspace that want more than a line of make: `cargo run -p xtask -- check`.
+//! Tasks of this workspace that want more than a line of make: `cargo run -p xtask -- TASK`.
 //!
-//! `check` ("tidy") holds the house rules that neither the compiler nor clippy can tell. It reads every file that
-//! git knows or would add, and prints a line for each breach: where, what, and what to do instead.
+//! - `check` ("tidy") holds the house rules that neither the compiler nor clippy can tell. It reads every file that
+//!   git knows or would add, and prints a line for each breach: where, what, and what to do instead.
+//! - `dashboards` writes Grafana's dashboards, `metrics` writes the page about metrics; `check` finds both out of date.
 
+mod alerts;
+mod dashboards;
+mod metrics_page;
+mod names;
+mod query;
 mod rules;
 mod tree;
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 fn main() -> ExitCode {
-    let task = std::env::args().nth(1).unwrap_or_default();
-    let result = if task == "check" {
-        check()
-    } else {
-        Err(anyhow::anyhow!("unknown task {task:?}; there is: check"))
-    };
-    match result {
+    match run(&std::env::args().nth(1).unwrap_or_default()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -27,20 +27,31 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs every rule over the workspace; true when none is broken.
-fn check() -> anyhow::Result<bool> {
+/// Does a task; true when it found nothing to mend.
+fn run(task: &str) -> anyhow::Result<bool> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace's root")?;
     let tree = tree::Tree::read(root)?;
-    let findings = rules::all(&tree);
-    for finding in &findings {
-        say(&finding.to_string());
-    }
+    let files = match task {
+        "check" => return Ok(check(&tree)),
+        "dashboards" => dashboards::all(&tree)?,
+        "metrics" => vec![(metrics_page::PAGE.to_owned(), metrics_page::page(&tree))],
+        _ => bail!("unknown task {task:?}; there are: check, dashboards, metrics"),
+    };
+    tree::write(root, &files)?;
+    say(&format!("{task}: {} written", files.len()));
+    Ok(true)
+}
+
+/// Holds every rule against the workspace; true when none is broken.
+fn check(tree: &tree::Tree) -> bool {
+    let findings = rules::all(tree);
+    let lines: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
     say(&match findings.len() {
         0 => format!("house rules: {} files, nothing found", tree.len()),
-        count => format!("house rules: {count} found"),
+        count => format!("{lines}house rules: {count} found"),
     });
-    Ok(findings.is_empty())
+    findings.is_empty()
 }
 
 /// A line on standard output; a reader that went away is no error of ours.

@@ -3,6 +3,7 @@
 mod dependencies;
 mod documents;
 mod layout;
+mod observability;
 mod reasons;
 mod rust;
 mod schemas;
@@ -54,6 +55,11 @@ pub(crate) fn all(tree: &Tree) -> Vec<Finding> {
         documents::links_resolve(tree),
         documents::no_machine_paths(tree),
         reasons::each_code_has_a_page(tree, &codes),
+        observability::metrics_are_read(tree),
+        observability::generated_files_are_fresh(tree),
+        observability::dashboards_name_what_there_is(tree),
+        observability::alerts_name_what_there_is(tree),
+        observability::alerts_have_entries(tree),
         schemas::schemas_parse(tree),
         schemas::schemas_have_contracts(tree),
     ]

@@ -86,6 +86,18 @@ impl Tree {
     }
 }
 
+/// Writes files below `root`, each by path and text.
+pub(crate) fn write(root: &Path, files: &[(String, String)]) -> anyhow::Result<()> {
+    for (path, text) in files {
+        let path = root.join(path);
+        let folder = path.parent().context("a generated file lies in a folder")?;
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, text))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::Tree;

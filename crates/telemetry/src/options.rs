@@ -12,6 +12,7 @@ use crate::sampling::{Ratio, SamplerKind};
 /// [OpenTelemetry's]: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 #[derive(Clone, Debug, clap::Args, Serialize)]
 #[command(next_help_heading = "Telemetry (OpenTelemetry's variables)")]
+#[group(skip)]
 pub struct Options {
     /// Where a collector or Jaeger takes OTLP, such as http://localhost:4317; without it nothing is exported
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", default_value = "")]
@@ -62,8 +63,8 @@ pub struct Options {
     #[arg(long, env = "OTEL_BSP_MAX_QUEUE_SIZE", value_name = "SPANS", default_value_t = 65_536,
         value_parser = value_parser!(u32).range(1..=10_000_000))]
     pub span_queue: u32,
-    /// Spans of one request (default of the SDKs: 512)
-    #[arg(long, env = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", value_name = "SPANS", default_value_t = 4_096,
+    /// Spans of one request, which collectors take up to 4 MiB of (default of the SDKs: 512)
+    #[arg(long, env = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", value_name = "SPANS", default_value_t = 2_048,
         value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub span_batch: u32,
     /// How long spans wait for others, in milliseconds (default of the SDKs: 5000)

@@ -14,7 +14,9 @@ const GATEWAYS: &[(&str, &[&str], &str)] = &[
         "rows are written by mariadb-writer alone",
     ),
     ("schema_registry_converter", &["crates/schema-registry"], "use the schema-registry crate"),
-    ("prometheus-client", &["crates/telemetry"], "use telemetry::Metrics"),
+    ("opentelemetry_sdk", &["crates/telemetry"], "use telemetry::Tracer"),
+    ("opentelemetry-otlp", &["crates/telemetry"], "use telemetry::Export"),
+    ("opentelemetry-proto", &["crates/telemetry", "tests"], "use telemetry::Export"),
     ("tracing-subscriber", &["crates/telemetry"], "logs are set up by telemetry"),
 ];
 

@@ -29,6 +29,8 @@ pub const DB_COLLECTION: &str = "db.collection.name";
 pub const DB_NAMESPACE: &str = "db.namespace";
 /// The kind of statement, for example `INSERT`.
 pub const DB_OPERATION: &str = "db.operation.name";
+/// What is done to what, in few words: the name of the span.
+pub const DB_SUMMARY: &str = "db.query.summary";
 /// The server's error number.
 pub const DB_STATUS: &str = "db.response.status_code";
 /// Rows of a statement: it is one operation, so the conventions have no name for them.
@@ -51,7 +53,7 @@ pub const ERROR_TYPE: &str = "error.type";
 /// What went wrong, in words.
 pub const ERROR_MESSAGE: &str = "error.message";
 
-/// A stream of events, for example `toll`.
+/// A stream of events by its raw topic, for example `toll`.
 pub const STREAM: &str = "stream";
 /// A reason code of a dead letter or a flag; `VALID` in verdicts of records that go on.
 pub const REASON: &str = "reason";
@@ -72,6 +74,10 @@ pub const FEED: &str = "feed";
 /// What became of something, for example `not_modified`.
 pub const OUTCOME: &str = "outcome";
 
+/// Of a span: the stream of events, by its raw topic.
+pub const SPAN_STREAM: &str = "turnpike.stream";
+/// Of a span: the feed that wrote the record.
+pub const SPAN_FEED: &str = "turnpike.feed";
 /// Of a span: the event's id.
 pub const EVENT_ID: &str = "turnpike.event_id";
 /// Of a span: `valid`, `flagged` or `refused`.

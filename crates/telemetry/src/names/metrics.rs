@@ -5,7 +5,7 @@ use crate::{Kind, Metric, Unit};
 /// Records read, by `TOPIC` (Kafka Connect: `sink-record-read-total`).
 pub const CONSUMED: Metric =
     counter("messaging.client.consumed.messages", "Records read from Kafka and handed on");
-/// Records acknowledged by the brokers, by `TOPIC`.
+/// Records acknowledged by the brokers, by `TOPIC`; of the generators also by `STREAM`.
 pub const SENT: Metric = counter("messaging.client.sent.messages", "Records that Kafka has acknowledged");
 /// Records not yet read, by `GROUP`, `TOPIC` and `PARTITION`; the name is that of the OpenTelemetry Collector's receiver.
 pub const LAG_RECORDS: Metric = gauge(
@@ -35,7 +35,7 @@ pub const FLUSH_MS: Metric = histogram(
 /// Time from the record's Kafka timestamp at the generator to its commit in the database, by `CONNECTOR`.
 pub const END_TO_END_MS: Metric =
     histogram("turnpike.end_to_end.latency", Unit::Milliseconds, "Time from generated to stored");
-/// Deliberately malformed records, by `FAULT`.
+/// Deliberately malformed records, by `STREAM` and `FAULT`.
 pub const FAULTS: Metric = counter("turnpike.generator.faults", "Records malformed on purpose");
 /// Records of a feed, by `FEED` and `OUTCOME` (Kafka Connect: `source-record-write-total`).
 pub const FEED_RECORDS: Metric =
