@@ -16,6 +16,7 @@ pub(crate) struct Daemon {
     pub(crate) name: String,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
+    pub(crate) environment: Vec<(&'static str, String)>,
     pub(crate) folder: PathBuf,
     pub(crate) log: PathBuf,
     pub(crate) address: SocketAddr,
@@ -35,6 +36,7 @@ impl Daemon {
         }
         let mut command = tools::command(&self.program);
         command.args(&self.arguments).current_dir(&self.folder);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let process = Process::spawn(self.name.as_str(), &command, &self.log)?;
         let outcome = wait_for(self.start_limit, || match process.ended() {
             Some(status) => Some(Err(process.ended_with(status))),

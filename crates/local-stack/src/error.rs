@@ -11,6 +11,12 @@ pub enum Error {
         /// Its name.
         command: String,
     },
+    /// Jaeger is only there for those who asked for it.
+    #[error("{} is missing: run deploy/jaeger/install, which builds it", program.display())]
+    MissingJaeger {
+        /// Where it is looked for.
+        program: PathBuf,
+    },
     /// Kafka 4 needs a newer Java than the one on the PATH.
     #[error("java is version {found}, Kafka needs 17 or later: run deploy/local/install")]
     JavaTooOld {

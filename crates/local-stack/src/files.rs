@@ -14,12 +14,21 @@ const REMOVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where everything of all stacks is kept: `target/local-stack` in the repository that this crate was built in.
 pub(crate) fn home() -> PathBuf {
+    target().join("local-stack")
+}
+
+/// Where programs are that were built for this repository: `target/tools`.
+pub(crate) fn tools() -> PathBuf {
+    target().join("tools")
+}
+
+fn target() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "cargo's own variable, which says where the target folder is"
     )]
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
-    repository().join(target).join("local-stack")
+    repository().join(target)
 }
 
 fn repository() -> &'static Path {

@@ -15,8 +15,8 @@ use crate::{Error, files};
 
 /// How many stacks of one checkout may run at the same time.
 const STACKS_MAX: u16 = 16;
-/// Ports set apart for each stack.
-const PORTS_PER_STACK: u16 = 16;
+/// Ports set apart for each stack: a demo with Jaeger takes 19.
+const PORTS_PER_STACK: u16 = 32;
 /// Below the kernel's ephemeral ports (32768 and up), so that no outgoing connection takes a port of a stopped part.
 const FIRST_PORT: u16 = 20_000;
 /// Checkouts on one machine are spread over this many ranges.

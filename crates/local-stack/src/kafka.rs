@@ -70,6 +70,7 @@ impl Kafka {
                 name: format!("Kafka {}", Self::VERSION),
                 program: java.clone(),
                 arguments: java_arguments(archive_option, &home.class_path()),
+                environment: Vec::new(),
                 folder: data,
                 log,
                 address,

@@ -18,12 +18,15 @@
 //! storage and class-data archive, and MariaDB's system tables. Commands that the machine lacks are installed by
 //! `deploy/local/install`.
 //!
+//! [`Jaeger`] is an extra for those who look at traces. Nobody's machine has it, so it is built by `deploy/jaeger/install`.
+//!
 //! Not for production: one node, one replica, no encryption.
 
 mod daemon;
 mod error;
 mod files;
 mod folder;
+mod jaeger;
 mod kafka;
 mod mariadb;
 mod process;
@@ -35,6 +38,7 @@ mod tools;
 
 pub use error::Error;
 pub use folder::Folder;
+pub use jaeger::Jaeger;
 pub use kafka::Kafka;
 pub use mariadb::{MariaDb, User};
 pub use process::Process;

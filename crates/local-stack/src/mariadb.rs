@@ -73,6 +73,7 @@ impl MariaDb {
             name: format!("MariaDB {version}"),
             program,
             arguments: server_arguments(&data, port, buffer_pool_mib, &init_file),
+            environment: Vec::new(),
             folder: data,
             log: folder.path().join("mariadb.log"),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),

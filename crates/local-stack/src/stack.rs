@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, thread};
 
-use crate::{Error, Folder, Kafka, MariaDb, Progress, Registry, time::Stopwatch};
+use crate::{Error, Folder, Jaeger, Kafka, MariaDb, Progress, Registry, time::Stopwatch};
 
 /// How a stack is started.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Memory of MariaDB's page cache; at full load more of it means fewer reads.
     pub buffer_pool_mib: u32,
+    /// Starts Jaeger too, with its page on the usual port if that is free.
+    pub jaeger: bool,
     /// Leaves the data and the logs in place at the end.
     pub keep: bool,
     /// Hears of each step.
@@ -17,7 +19,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { buffer_pool_mib: 128, keep: false, progress: Progress::default() }
+        Self { buffer_pool_mib: 128, jaeger: false, keep: false, progress: Progress::default() }
     }
 }
 
@@ -30,18 +32,22 @@ pub struct Stack {
     pub mariadb: MariaDb,
     /// The schema registry.
     pub registry: Registry,
+    /// The store of traces, if it was asked for.
+    pub jaeger: Option<Jaeger>,
     folder: Arc<Folder>,
 }
 
 impl Stack {
     /// Starts everything at the same time and returns when all of it answers.
     pub fn start(options: Options) -> Result<Self, Error> {
-        let Options { buffer_pool_mib, keep, progress } = options;
+        let Options { buffer_pool_mib, jaeger, keep, progress } = options;
         let stopwatch = Stopwatch::start();
         let folder = Folder::claim()?;
         if keep {
             folder.keep()?;
         }
+        let jaeger =
+            jaeger.then(|| Jaeger::create(&folder, Some(Jaeger::USUAL_PORT), &progress)).transpose()?;
         let registry = Registry::create(folder.port()?);
         registry.start()?;
         progress.say(format!("the schema registry is up on {}", registry.url()));
@@ -50,13 +56,16 @@ impl Stack {
                 let kafka = Kafka::create(&folder, &progress)?;
                 kafka.start().map(|()| kafka)
             });
+            let jaeger_starts = scope.spawn(|| jaeger.as_ref().map_or(Ok(()), Jaeger::start_again));
             let mariadb = MariaDb::create(&folder, buffer_pool_mib, &progress)
                 .and_then(|mariadb| mariadb.start().map(|()| mariadb));
             let kafka = kafka.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok::<_, Error>((kafka?, mariadb?))
+            let jaeger_started =
+                jaeger_starts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            jaeger_started.and_then(|()| Ok((kafka?, mariadb?)))
         })?;
         tracing::debug!(folder = %folder.path().display(), "local stack started in {}", stopwatch.text());
-        Ok(Self { kafka, mariadb, registry, folder })
+        Ok(Self { kafka, mariadb, registry, jaeger, folder })
     }
 
     /// Where the data and the logs are.

@@ -39,7 +39,15 @@ fn send(kafka: &Kafka, topic: &str, count: u64) {
         let (key, value) = (Some(&b"key"[..]), Some(&[b'v'; 150][..]));
         let headers = Headers::new();
         producer
-            .send(Outgoing { topic, partition: Some(0), key, value, timestamp_ms: None, headers })
+            .send(Outgoing {
+                topic,
+                partition: Some(0),
+                key,
+                value,
+                timestamp_ms: None,
+                headers,
+                receipt: None,
+            })
             .unwrap();
     }
     producer.drain(LIMIT).unwrap();
