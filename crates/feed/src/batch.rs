@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dead_letter::{Context as Letter, Reason, Stage};
-use kafka::{Headers, Outgoing};
+use kafka::{Headers, Outgoing, Receipt};
 use uuid::Uuid;
 
 use crate::{
@@ -52,11 +52,12 @@ pub(crate) enum Fate {
 
 /// A record on its way.
 #[derive(Debug)]
-struct Record {
-    key: Option<String>,
+pub(crate) struct Record {
+    pub(crate) event_id: Uuid,
+    pub(crate) key: Option<String>,
     value: Vec<u8>,
     /// Why it goes to the dead letters, if it does.
-    letter: Option<Box<Letter>>,
+    pub(crate) letter: Option<Box<Letter>>,
 }
 
 impl Tally {
@@ -118,7 +119,7 @@ impl Batch {
                     let mut value = Vec::with_capacity(event.avro.len() + 5);
                     schema_registry::frame(schema_id, &mut value);
                     value.extend_from_slice(&event.avro);
-                    self.push(Record { key: Some(event.key), value, letter: None });
+                    self.push(Record { event_id, key: Some(event.key), value, letter: None });
                     return Fate::Sent;
                 }
                 Mapped::Refused(refusal) => refusal,
@@ -126,7 +127,8 @@ impl Batch {
         };
         *self.tally.set_aside.entry(refusal.reason).or_default() += 1;
         let letter = letter(&mapping.name, &topics.raw, refusal, (partition_of(event_id), row), now_ms);
-        self.push(Record { key: None, value: piece.raw.to_vec(), letter: Some(Box::new(letter)) });
+        let (value, letter) = (piece.raw.to_vec(), Some(Box::new(letter)));
+        self.push(Record { event_id, key: None, value, letter });
         Fate::SetAside
     }
 
@@ -140,23 +142,42 @@ impl Batch {
         self.tally.all() >= BATCH_RECORDS_MAX as u64 || self.bytes >= BATCH_BYTES_MAX
     }
 
-    /// The records as they are sent.
-    pub(crate) fn outgoing<'b>(&'b self, topics: &'b Topics) -> impl Iterator<Item = Outgoing<'b>> {
-        self.records.iter().map(|record| Outgoing {
-            topic: if record.letter.is_some() { &topics.dlq } else { &topics.raw },
-            partition: None,
-            key: record.key.as_deref().map(str::as_bytes),
-            value: Some(&record.value),
-            timestamp_ms: None,
-            headers: record.letter.as_ref().map(|letter| headers(letter)).unwrap_or_default(),
-            receipt: None,
-        })
+    /// The records in their order.
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
     }
 }
 
-fn headers(letter: &Letter) -> Headers {
-    let add = |headers: Headers, (name, value): &(&str, String)| headers.add(name, Some(value.as_bytes()));
-    letter.headers().iter().fold(Headers::new(), add)
+impl Record {
+    /// The topic that it goes to.
+    pub(crate) fn topic<'t>(&self, topics: &'t Topics) -> &'t str {
+        if self.letter.is_some() { &topics.dlq } else { &topics.raw }
+    }
+
+    /// What a dead letter says; other records have no headers.
+    pub(crate) fn headers(&self) -> Headers {
+        let Some(letter) = &self.letter else { return Headers::new() };
+        let add =
+            |headers: Headers, (name, value): &(&str, String)| headers.add(name, Some(value.as_bytes()));
+        letter.headers().iter().fold(Headers::new(), add)
+    }
+
+    /// The record as it is sent.
+    pub(crate) fn outgoing<'r>(
+        &'r self,
+        topic: &'r str,
+        (headers, receipt): (Headers, Option<Receipt>),
+    ) -> Outgoing<'r> {
+        Outgoing {
+            topic,
+            partition: None,
+            key: self.key.as_deref().map(str::as_bytes),
+            value: Some(&self.value),
+            timestamp_ms: None,
+            headers,
+            receipt,
+        }
+    }
 }
 
 /// Stands for the partition of a record that never was on a topic: a negative number made of its id. With it the

@@ -7,7 +7,7 @@ use std::{
 };
 
 use service::{Attempt, Control, Error, Health, Stop, clock, wait_for};
-use telemetry::{Metrics, names};
+use telemetry::{Metrics, Tracer, names, names::spans};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     http::Address,
     outlet::{Ended, Outlet},
     position::{self, FilePosition, Position},
+    traced::Traced,
 };
 use dead_letter::Stage;
 
@@ -50,6 +51,7 @@ pub(crate) struct Feed {
     pub(crate) health: Health,
     pub(crate) control: Control,
     pub(crate) metrics: Metrics,
+    pub(crate) tracer: Tracer,
     /// Whether the last position is to be forgotten first.
     pub(crate) starts_over: bool,
     /// What became of all records of this run.
@@ -123,7 +125,11 @@ impl Feed {
             Input::File(path) => position::key(&self.mapping.name, "file", &path.to_string_lossy()),
             Input::Http(address, _) => position::key(&self.mapping.name, "url", &address.shown),
         };
-        Ok(Outlet::new(producer, self.topics.clone(), key, self.stop.clone(), self.health.clone()))
+        let traced = Traced::new(&self.tracer, &self.mapping, &self.topics, self.schema_id);
+        let commit = [(names::OPERATION, spans::COMMIT)];
+        let commits = self.metrics.histogram(&names::OPERATION_DURATION, &commit);
+        let state = (self.stop.clone(), self.health.clone());
+        Ok(Outlet::new(producer, self.topics.clone(), key, state, traced, commits))
     }
 
     /// Where the source was left.
@@ -215,7 +221,9 @@ impl Feed {
         count("set_aside", tally.dead());
         count("skipped", tally.skipped);
         count("seen", tally.seen);
-        self.metrics.counter(&names::SENT, &[(names::TOPIC, &self.topics.raw)]).add(tally.sent);
+        for (topic, number) in [(&self.topics.raw, tally.sent), (&self.topics.dlq, tally.dead())] {
+            self.metrics.counter(&names::SENT, &[(names::TOPIC, topic)]).add(number);
+        }
         for (reason, number) in &tally.set_aside {
             let labels = [(names::STAGE, Stage::ValueConverter.name()), (names::REASON, reason.code())];
             self.metrics.counter(&names::DEAD_LETTERS, &labels).add(*number);

@@ -12,6 +12,8 @@ use reqwest::{
     redirect::Policy,
 };
 use service::{Error, Secret};
+use telemetry::{OpenTelemetrySpanExt as _, SPAN_TARGET, Status, names};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     config::TOKEN,
@@ -55,13 +57,15 @@ pub(crate) struct Failure {
     /// The outcome's name in metrics.
     pub(crate) outcome: &'static str,
     pub(crate) what: String,
+    /// The answer's status, if that is the failure.
+    status: Option<u16>,
     /// How long the server wants to be left alone.
     pub(crate) retry_after: Option<Duration>,
 }
 
 impl Failure {
     pub(crate) fn new(outcome: &'static str, what: impl Into<String>) -> Self {
-        Self { outcome, what: what.into(), retry_after: None }
+        Self { outcome, what: what.into(), status: None, retry_after: None }
     }
 
     /// An error without the address, which may hold a secret, and with its innermost cause.
@@ -106,8 +110,33 @@ impl Address {
         Error::failed(format!("question {polls} of {polls} to {shown} failed: {what}; ask again later"))
     }
 
-    /// Asks for what is new since `last`; `now_ms` is for a Retry-After that names a time.
+    /// Asks for what is new since `last`; `now_ms` is for a Retry-After that names a time. Each question is a span.
     pub(crate) async fn ask(&self, last: &HttpPosition, now_ms: i64) -> Result<Answer, Failure> {
+        let span = self.span();
+        let asked = self.answer(last, now_ms).instrument(span.clone()).await;
+        if let Err(failure) = &asked {
+            let kind = failure.status.map_or(failure.outcome.to_owned(), |status| status.to_string());
+            span.set_attribute(names::ERROR_TYPE, kind);
+            span.set_status(Status::error(failure.what.clone()));
+        }
+        asked
+    }
+
+    /// The span of a question. It tells the host and the path as they are shown, and no query: keys stand there.
+    fn span(&self) -> Span {
+        let (server, path) = place(&self.shown);
+        tracing::info_span!(
+            target: SPAN_TARGET,
+            "request",
+            otel.name = format!("GET {path}"),
+            otel.kind = "client",
+            { names::HTTP_METHOD } = "GET",
+            { names::HTTP_ROUTE } = path,
+            { names::SERVER_ADDRESS } = server
+        )
+    }
+
+    async fn answer(&self, last: &HttpPosition, now_ms: i64) -> Result<Answer, Failure> {
         let mut request = self.client.get(self.url.expose());
         for (name, value) in [(IF_NONE_MATCH, &last.etag), (IF_MODIFIED_SINCE, &last.last_modified)] {
             if let Some(value) = value {
@@ -116,6 +145,7 @@ impl Address {
         }
         let response = request.send().await.map_err(Failure::of)?;
         let status = response.status();
+        Span::current().set_attribute(names::HTTP_STATUS, i64::from(status.as_u16()));
         if status == StatusCode::NOT_MODIFIED {
             return Ok(Answer::NotModified);
         }
@@ -135,6 +165,18 @@ impl Address {
     }
 }
 
+/// The host and the path of an address, as it is shown.
+fn place(url: &str) -> (&str, &str) {
+    let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
+    let (authority, rest) = behind.split_at(behind.find(['/', '?', '#']).unwrap_or(behind.len()));
+    let path = rest.split(['?', '#']).next().filter(|path| !path.is_empty()).unwrap_or("/");
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => (host, path),
+        _ => (authority, path),
+    }
+}
+
 /// A status that is no success, with the wait that the server asks for and the beginning of what it says.
 async fn refused(mut response: Response, now_ms: i64) -> Failure {
     let status = response.status();
@@ -146,7 +188,8 @@ async fn refused(mut response: Response, now_ms: i64) -> Failure {
         body.extend_from_slice(&chunk[..chunk.len().min(FAILURE_BYTES_MAX)]);
     }
     let said = if body.is_empty() { String::new() } else { format!("; {}", beginning(&body)) };
-    Failure { outcome: "status", what: format!("the answer is {status}{said}"), retry_after }
+    let what = format!("the answer is {status}{said}");
+    Failure { outcome: "status", what, status: Some(status.as_u16()), retry_after }
 }
 
 async fn whole_body(mut response: Response) -> Result<Vec<u8>, Failure> {
@@ -196,6 +239,20 @@ mod tests {
             ("soon", None),
         ] {
             assert_eq!(wait_of(text, now_ms), expected.map(Duration::from_secs), "{text}");
+        }
+    }
+
+    /// A span tells where a question goes, and nothing of what may be a secret.
+    #[test]
+    fn spans_tell_no_query() {
+        for (url, expected) in [
+            ("https://example.org:8443/a/b?AccessCode={token}", ("example.org", "/a/b")),
+            ("https://example.org/{token}/a", ("example.org", "/{token}/a")),
+            ("http://127.0.0.1?key=hush", ("127.0.0.1", "/")),
+            ("http://[::1]:80#top", ("[::1]", "/")),
+            ("http://[::1]/a", ("[::1]", "/a")),
+        ] {
+            assert_eq!(place(url), expected, "{url}");
         }
     }
 

@@ -19,6 +19,7 @@ mod position;
 mod preview;
 mod records;
 mod stream;
+mod traced;
 
 use std::{fs, io, time::Duration};
 
@@ -50,7 +51,7 @@ turnpike feed deploy/feeds/wsdot-weather.json --polls 1",
 
 /// Runs a feed until the end of its file, or until it is told to stop.
 pub async fn run(context: Context<Config>) -> Result<(), Error> {
-    let Context { config, metrics, health, control, tasks, stop, .. } = context;
+    let Context { config, metrics, tracer, health, control, tasks, stop, .. } = context;
     let mapping = load(&config)?;
     let input = input(&config, &mapping)?;
     if config.dry_run {
@@ -73,6 +74,7 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
         health,
         control,
         metrics,
+        tracer,
         tally: Tally::default(),
         polls: 0,
     };

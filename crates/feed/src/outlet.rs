@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use kafka::{Class, Headers, Outgoing, TransactionalProducer};
 use service::{Error, Health, Stop, clock};
+use telemetry::Histogram;
 
 use crate::{
     batch::{Batch, Topics},
     cluster::{KAFKA, refused},
     position::{self, Position},
+    traced::{Traced, Transaction},
 };
 
 /// A session of a feed with the cluster; a twin that opens one shuts this one out.
@@ -20,6 +22,9 @@ pub(crate) struct Outlet {
     key: String,
     stop: Stop,
     health: Health,
+    traced: Traced,
+    /// How long commits take.
+    commits: Histogram,
     /// A commit had to be tried again, and its first request may still be on its way.
     is_spent: bool,
 }
@@ -62,10 +67,11 @@ impl Outlet {
         producer: TransactionalProducer,
         topics: Topics,
         key: String,
-        stop: Stop,
-        health: Health,
+        (stop, health): (Stop, Health),
+        traced: Traced,
+        commits: Histogram,
     ) -> Self {
-        Self { producer, topics, key, stop, health, is_spent: false }
+        Self { producer, topics, key, stop, health, traced, commits, is_spent: false }
     }
 
     /// The key of the source's position.
@@ -82,23 +88,39 @@ impl Outlet {
 
     /// Forgets the position, for good when this returns well.
     pub(crate) fn forget(&mut self) -> Result<(), Ended> {
+        let mut transaction = self.traced.transaction();
         self.producer.begin()?;
-        self.commit_with(None)
+        Ok(self.commit_with(None, &mut transaction)?)
     }
 
     /// Sends a batch and the position behind it; when this returns well, all of it is visible.
     ///
     /// After an error the session is over: the next one aborts what is open, and reads how far this one came.
     pub(crate) fn deliver(&mut self, batch: &Batch, position: &Position) -> Result<(), Ended> {
+        let mut transaction = self.traced.transaction();
+        let sent = self.send(batch, &mut transaction);
+        let delivered = sent.and_then(|()| self.commit_with(Some(&position.encode()), &mut transaction));
+        transaction.ended(&delivered);
+        Ok(delivered?)
+    }
+
+    fn send(&mut self, batch: &Batch, transaction: &mut Transaction) -> Result<(), kafka::Error> {
         self.producer.begin()?;
-        for record in batch.outgoing(&self.topics) {
-            self.producer.send(record)?;
+        for record in batch.records() {
+            let topic = record.topic(&self.topics);
+            let traced = self.traced.begin(record, topic, transaction);
+            self.producer.send(record.outgoing(topic, traced))?;
         }
-        self.commit_with(Some(&position.encode()))
+        transaction.sent(batch);
+        Ok(())
     }
 
     /// Commits what was sent together with a position, or a tombstone in its place.
-    fn commit_with(&mut self, position: Option<&str>) -> Result<(), Ended> {
+    fn commit_with(
+        &mut self,
+        position: Option<&str>,
+        transaction: &mut Transaction,
+    ) -> Result<(), kafka::Error> {
         self.producer.send(Outgoing {
             topic: position::TOPIC,
             partition: Some(0),
@@ -108,14 +130,21 @@ impl Outlet {
             headers: Headers::new(),
             receipt: None,
         })?;
+        transaction.committing();
+        let began = clock::instant();
         let mut since: Option<Instant> = None;
-        let committed = self.producer.commit_without_offsets(|error| {
+        self.producer.commit_without_offsets(|error| {
             self.health.set(KAFKA, Err(error.to_string()));
+            transaction.retrying(error);
             let since = *since.get_or_insert_with(clock::instant);
             // After this time the broker has given the transaction up.
             !self.stop.is_stopping() && since.elapsed() < TransactionalProducer::TIMEOUT
-        });
-        committed?;
+        })?;
+        let took_ms = began.elapsed().as_millis() as u64;
+        self.commits.record(took_ms);
+        if let Some(context) = transaction.context() {
+            self.commits.exemplar(took_ms, &context, clock::system());
+        }
         if since.is_some() {
             self.is_spent = true;
             self.health.set(KAFKA, Ok(()));

@@ -15,6 +15,7 @@ mod styled;
 mod testing;
 mod timeline;
 mod topics;
+mod traced;
 
 use kafka::Property;
 use service::{Context, Error};
@@ -26,7 +27,7 @@ pub use stream::{Record, Stream};
 
 /// Runs a generator until the wanted number of records is written, or until it is told to stop.
 pub async fn run<S: Source>(context: Context<Config<S>>) -> Result<(), Error> {
-    let Context { config, metrics, health, control, tasks, stop, voice } = context;
+    let Context { config, metrics, tracer, health, control, tasks, stop, voice } = context;
     let voice = styled::of_stream(voice, S::STREAM);
     control.set_rate(Some(config.rate));
     let properties = producer_properties(&config);
@@ -37,8 +38,8 @@ pub async fn run<S: Source>(context: Context<Config<S>>) -> Result<(), Error> {
     topics::bootstrap(&config, &producer, &stop, &health, &voice).await?;
     let schema_id = schema::id(&config, &stop, &health).await?;
     let stream = config.stream(schema_id);
-    let producing =
-        Producing::new(&config, &metrics, &control, &stop, &health, producer, stream).speaking(&voice);
+    let producing = Producing::new(&config, &metrics, &control, &stop, &health, producer, stream);
+    let producing = producing.speaking(&voice).traced_by(&tracer);
     tasks.spawn_thread("producing", move || producing.run());
     tasks.finished().await
 }

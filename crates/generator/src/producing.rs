@@ -1,4 +1,4 @@
-//! The thread that produces: no future, allocation, span or log line for a record.
+//! The thread that produces: no future or log line for a record, and an allocation or span for those alone that are traced.
 
 use std::{
     thread,
@@ -8,9 +8,11 @@ use std::{
 use kafka::{Class, Headers, Outgoing, Producer};
 use service::{Control, Error, Health, Stop, Voice, clock};
 use simulation::faults::Kind;
-use telemetry::{Counter, Metrics, names};
+use telemetry::{Counter, Metrics, Tracer, names};
 
-use crate::{Config, Source, Stream, pace::Pace, styled::Styled, timeline::Timeline, topics::KAFKA};
+use crate::{
+    Config, Source, Stream, pace::Pace, styled::Styled, timeline::Timeline, topics::KAFKA, traced::Traced,
+};
 
 /// Most records sent before clock, control and stop are looked at again.
 const BATCH_RECORDS_MAX: u64 = 256;
@@ -39,6 +41,7 @@ pub(crate) struct Producing<S: Source> {
     stop: Stop,
     health: Health,
     styled: Styled,
+    traced: Traced,
     sent: Counter,
     faults: [Counter; Kind::COUNT],
     started: Instant,
@@ -62,11 +65,12 @@ impl<S: Source> Producing<S> {
         let start_ms = config.start_time.map(|time| time.timestamp_millis());
         let timeline = Timeline::new(start_ms, clock::now_ms());
         let sent =
-            metrics.counter(&names::SENT, &[(names::STREAM, S::STREAM), (names::TOPIC, &config.topic)]);
+            metrics.counter(&names::SENT, &[(names::STREAM, &config.topic), (names::TOPIC, &config.topic)]);
         let faults = Kind::ALL.map(|kind| {
-            metrics.counter(&names::FAULTS, &[(names::STREAM, S::STREAM), (names::FAULT, kind.name())])
+            metrics.counter(&names::FAULTS, &[(names::STREAM, &config.topic), (names::FAULT, kind.name())])
         });
         let started = clock::instant();
+        let traced = Traced::new::<S>(&Tracer::default(), &config.topic, stream.schema_id());
         Producing {
             topic: config.topic.clone(),
             stream,
@@ -78,6 +82,7 @@ impl<S: Source> Producing<S> {
             stop: stop.clone(),
             health: health.clone(),
             styled: Styled::default(),
+            traced,
             sent,
             faults,
             started,
@@ -91,6 +96,11 @@ impl<S: Source> Producing<S> {
     /// The same, telling `voice` what it does.
     pub(crate) fn speaking(self, voice: &Voice) -> Self {
         Producing { styled: Styled::new::<S>(voice), ..self }
+    }
+
+    /// The same, with spans for some of its records.
+    pub(crate) fn traced_by(self, tracer: &Tracer) -> Self {
+        Producing { traced: Traced::new::<S>(tracer, &self.topic, self.stream.schema_id()), ..self }
     }
 
     /// Produces until the count is reached or the service is told to stop, then waits for all
@@ -123,15 +133,18 @@ impl<S: Source> Producing<S> {
         let now_ms = self.timeline.next_ms(self.pace.pacing());
         let record = self.stream.next(now_ms);
         self.styled.sent(record.value);
+        let is_traced = self.traced.draw();
         loop {
+            let (headers, receipt) =
+                if is_traced { self.traced.begin(&record) } else { (Headers::new(), None) };
             let sent = self.producer.send(Outgoing {
                 topic: &self.topic,
                 partition: None,
                 key: Some(record.key),
                 value: Some(record.value),
                 timestamp_ms: Some(now_ms),
-                headers: Headers::new(),
-                receipt: None,
+                headers,
+                receipt,
             });
             match sent {
                 Ok(()) => break,
@@ -190,7 +203,7 @@ impl<S: Source> Producing<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Passages, parse};
+    use crate::testing::{Passages, parse, tracing_all};
 
     /// How long a test waits for what must happen.
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -245,5 +258,15 @@ mod tests {
             surroundings.stop.request();
             running.join().expect("the thread ends").expect("all records are acknowledged");
         });
+    }
+
+    /// Each traced record, malformed ones and duplicates included, has a span, which ends once Kafka has the record.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn spans_end_with_the_acknowledgement() {
+        let surroundings = Surroundings::default();
+        let export = tracing_all(&surroundings.metrics);
+        let producing = surroundings.producing(&["--rate=0", "--count=300", "--malformed=all=50%"]);
+        producing.traced_by(export.tracer()).run().expect("all records are acknowledged");
+        assert_eq!(surroundings.metrics.gauge(&names::SPAN_QUEUE, &[]).get(), 300);
     }
 }

@@ -56,6 +56,11 @@ impl<S: Source> Stream<S> {
         }
     }
 
+    /// The id of the schema that values are framed with.
+    pub(crate) fn schema_id(&self) -> u32 {
+        self.schema_id
+    }
+
     /// The next record, at the Unix time `now_ms`.
     ///
     /// A duplicate repeats the latest good record; as long as there is none yet, a good one comes instead.

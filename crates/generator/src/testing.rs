@@ -3,8 +3,9 @@
 use clap::Parser as _;
 use events::TollPassage;
 use serde::Serialize;
-use service::Description;
+use service::{Description, clock};
 use simulation::toll::{self, TollWorld};
+use telemetry::{Export, Identity, Metrics};
 
 use crate::{Config, Source};
 
@@ -53,4 +54,25 @@ pub(crate) struct CommandLine {
 pub(crate) fn parse(arguments: &[&str]) -> Result<Config<Passages>, String> {
     let arguments = std::iter::once("passages").chain(arguments.iter().copied());
     CommandLine::try_parse_from(arguments).map(|line| line.config).map_err(|error| error.to_string())
+}
+
+#[derive(Debug, clap::Parser)]
+struct TelemetryLine {
+    #[command(flatten)]
+    options: telemetry::Options,
+}
+
+/// Spans of every record, for a collector that is not there: its queue, in `metrics`, has those that have ended.
+pub(crate) fn tracing_all(metrics: &Metrics) -> Export {
+    let arguments = "passages --otlp-endpoint=http://127.0.0.1:1 --traces-sampler=always_on \
+        --span-delay=600000 --metrics-exporter=none --logs-exporter=none";
+    let options = TelemetryLine::parse_from(arguments.split_whitespace()).options;
+    let identity = Identity {
+        service: "passages",
+        version: "0",
+        instance: "test",
+        started: clock::system(),
+        started_instant: clock::instant(),
+    };
+    Export::new(&options, &identity, metrics).expect("telemetry")
 }

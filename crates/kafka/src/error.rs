@@ -26,6 +26,19 @@ pub enum Class {
     Data,
 }
 
+impl Class {
+    /// In one word, as `error.type` of spans and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Infrastructure => "infrastructure",
+            Self::Abortable => "abortable",
+            Self::Fenced => "fenced",
+            Self::Config => "config",
+            Self::Data => "data",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(operation: impl Into<String>, source: &KafkaError) -> Self {
         let reason = match source.rdkafka_error_code() {

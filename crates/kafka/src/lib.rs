@@ -14,6 +14,7 @@ mod error;
 mod logging;
 mod producer;
 mod reader;
+mod receipt;
 mod record;
 mod transaction;
 
@@ -23,5 +24,6 @@ pub use consumer::{BatchLimits, Committed, Consumer, Position, Rebalance, TopicP
 pub use error::{Class, Error};
 pub use producer::{Delivery, OnDelivery, Producer};
 pub use reader::{Found, Reader};
+pub use receipt::ended_by;
 pub use record::{Headers, Outgoing, Receipt, Record};
 pub use transaction::TransactionalProducer;

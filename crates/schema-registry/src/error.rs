@@ -79,12 +79,12 @@ impl Error {
 }
 
 /// The HTTP status of an answer; the client tells it only in its message. `None` if there was no answer.
-fn status(source: &SRCError) -> Option<u16> {
+pub(crate) fn status(source: &SRCError) -> Option<u16> {
     source.error.split("failed with status ").nth(1)?.get(..3)?.parse().ok()
 }
 
 /// The registry's own words if it spoke, else the innermost cause, which names the address.
-fn reason(source: &SRCError) -> String {
+pub(crate) fn reason(source: &SRCError) -> String {
     let mut reason = source.cause.clone().unwrap_or_else(|| source.error.clone());
     let mut cause = source.source().and_then(std::error::Error::source);
     while let Some(inner) = cause {

@@ -16,7 +16,10 @@ use schema_registry_converter::{
 use serde::Serialize;
 use service::{Secret, clock};
 
-use crate::{Error, SchemaId};
+use crate::{
+    Error, SchemaId,
+    request::{BY_GUID, BY_ID, LATEST, REGISTER, host, traced},
+};
 
 /// Where the registry is and how to sign in.
 #[expect(clippy::struct_field_names, reason = "the fields are flags beside those of other parts")]
@@ -118,7 +121,8 @@ impl Registry {
     /// [`Error::Refused`] with the registry's reason if the schema breaks the subject's compatibility (409).
     pub async fn register(&self, subject: &str, schema: &str) -> Result<u32, Error> {
         let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-        match post_schema(&self.settings, subject.to_owned(), supplied).await {
+        let request = post_schema(&self.settings, subject.to_owned(), supplied);
+        match traced(host(&self.url), REGISTER, request).await {
             Ok(registered) => Ok(registered.id),
             Err(error) => Err(Error::new(&format!("register {subject} at {}", self.url), &error)),
         }
@@ -126,7 +130,8 @@ impl Registry {
 
     /// The newest schema of a subject.
     pub async fn latest(&self, subject: &str) -> Result<Registered, Error> {
-        match get_schema_by_subject_and_version(&self.settings, subject, None).await {
+        let request = get_schema_by_subject_and_version(&self.settings, subject, None);
+        match traced(host(&self.url), LATEST, request).await {
             Ok(found) => Ok(Registered { id: found.id, version: found.version, schema: found.schema }),
             Err(error) => Err(Error::new(&format!("read the latest {subject} at {}", self.url), &error)),
         }
@@ -168,8 +173,13 @@ impl Registry {
 
     async fn fetch(&self, id: SchemaId) -> Result<RegisteredSchema, Error> {
         let found = match id {
-            SchemaId::Id(number) => get_schema_by_id(number, &self.settings).await,
-            SchemaId::Guid(_) => get_schema_by_guid(&id.to_string(), &self.settings).await,
+            SchemaId::Id(number) => {
+                traced(host(&self.url), BY_ID, get_schema_by_id(number, &self.settings)).await
+            }
+            SchemaId::Guid(_) => {
+                let guid = id.to_string();
+                traced(host(&self.url), BY_GUID, get_schema_by_guid(&guid, &self.settings)).await
+            }
         };
         found.map_err(|error| Error::of_schema(id, &error))
     }

@@ -44,7 +44,7 @@ impl Observed {
         };
         // Clients for OTLP belong to the runtime that they are made in.
         let _entered = runtime.enter();
-        let export = Export::new(&common.telemetry, &identity, metrics).map_err(refused)?;
+        let export = Export::new(&common.telemetry, &identity, metrics).map_err(|error| refused(&error))?;
         let repeats = telemetry::init_logs(common.log_style, &common.log_level, &export, clock::instant);
         let repeats = repeats.map_err(Error::failed)?;
         Ok(Self { export, repeats, metrics: metrics.clone(), started })
@@ -89,7 +89,7 @@ async fn keep_pushing(push: Push) -> Result<(), Error> {
     }
 }
 
-fn refused(error: ExportError) -> Error {
+fn refused(error: &ExportError) -> Error {
     let allowed = "an address that takes OTLP, with headers that a request may have";
-    Error::config("OTEL_EXPORTER_OTLP_*", crate::cause_chain(&error), allowed)
+    Error::config("OTEL_EXPORTER_OTLP_*", crate::cause_chain(error), allowed)
 }
