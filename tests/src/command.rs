@@ -1,8 +1,8 @@
 //! The command line, run to its end against a pipeline.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
-use local_stack::User;
+use local_stack::{Process, User};
 
 use crate::{Pipeline, executable, root};
 
@@ -33,6 +33,22 @@ impl Pipeline {
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         let text = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
         Said { code: output.status.code(), out, text }
+    }
+
+    /// Starts `turnpike feed` on a mapping file with these arguments.
+    pub fn spawn_feed(&self, mapping: &Path, args: &[&str]) -> Process {
+        let mut command = Command::new(executable("turnpike"));
+        command
+            .arg("feed")
+            .arg(mapping)
+            .args(["--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0"])
+            .args(["--kafka-bootstrap-servers", &self.stack.kafka.bootstrap_servers()])
+            .args(["--schema-registry-url", &self.stack.registry.url()])
+            .args(args)
+            .current_dir(root());
+        self.set_observed(&mut command);
+        let log = self.stack.folder().path().join("feed.log");
+        Process::spawn("turnpike feed", &command, &log).expect("the feed starts")
     }
 
     /// The same, where the command must succeed: gives what it wrote to stdout.

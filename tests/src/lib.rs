@@ -5,17 +5,27 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a harness fails its test by panicking")]
 
+mod cases;
 mod command;
+mod conventions;
 mod expected;
+mod http;
+mod jaeger;
+pub mod otlp;
 mod pipeline;
 mod python;
 mod send;
 mod topic;
+pub mod traced;
 mod wait;
 
+pub use cases::{Case, Fate, Stream, await_cases};
 pub use command::Said;
+pub use conventions::{assert_conventions, assert_metrics};
 pub use expected::{Expected, Run, Sent, TollRow, toll_row};
+pub use http::{get, metrics};
+pub use jaeger::{jaeger_services, jaeger_settled};
 pub use pipeline::{Pipeline, Service, assert_drains, executable, outage_lasts, root};
-pub use python::Producer;
+pub use python::{Producer, parse_openmetrics};
 pub use topic::{Read, read_topic};
 pub use wait::{PATIENCE, eventually};

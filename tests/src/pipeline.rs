@@ -15,7 +15,7 @@ use schema_registry::Registry;
 use simulation::World;
 use toll_generator::Tolls;
 
-use crate::{Expected, Run, TollRow, eventually, read_topic, wait::pause};
+use crate::{Expected, Run, TollRow, eventually, otlp::Observed, read_topic, wait::pause};
 
 /// How long a service may take to end after SIGTERM.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -29,6 +29,7 @@ pub struct Pipeline {
     /// Broker, database, registry.
     pub stack: Stack,
     started: Mutex<u32>,
+    observed: Mutex<Option<Observed>>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -68,13 +69,24 @@ impl Pipeline {
         pipeline
     }
 
+    /// The same with a Jaeger beside it.
+    pub fn with_jaeger() -> Self {
+        let pipeline = Self::on(Options { jaeger: true, ..Options::default() });
+        pipeline.create_topics();
+        pipeline
+    }
+
     /// A fresh stack without any topic.
     pub fn without_topics() -> Self {
+        Self::on(Options::default())
+    }
+
+    fn on(options: Options) -> Self {
         static ONE: Mutex<()> = Mutex::new(());
         let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         build_services();
-        let stack = Stack::start(Options::default()).expect("the stack starts");
-        Self { stack, started: Mutex::new(0), _alone: alone }
+        let stack = Stack::start(options).expect("the stack starts");
+        Self { stack, started: Mutex::new(0), observed: Mutex::default(), _alone: alone }
     }
 
     /// Creates the three topics of each stream.
@@ -83,6 +95,19 @@ impl Pipeline {
         let names = ["toll", "traffic.events", "weather_data"].map(of);
         let topics: Vec<_> = names.as_flattened().iter().map(|name| NewTopic::new(name, 4, 1)).collect();
         self.kafka().admin().and_then(|admin| admin.create_topics(&topics)).expect("topics are created");
+    }
+
+    /// From now on services are started with these settings of their telemetry.
+    pub fn observe(&self, observed: &Observed) {
+        *self.observed.lock().unwrap_or_else(PoisonError::into_inner) = Some(observed.clone());
+    }
+
+    /// Gives a command the settings of telemetry.
+    pub fn set_observed(&self, command: &mut Command) {
+        let observed = self.observed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(observed) = observed.as_ref() {
+            command.envs(observed.variables().iter().cloned());
+        }
     }
 
     /// How to reach the broker.
@@ -112,6 +137,7 @@ impl Pipeline {
             }
             command.env("TURNPIKE_MARIADB_PASSWORD", self.stack.mariadb.password(User::Writer));
         }
+        self.set_observed(&mut command);
         command
     }
 
@@ -141,7 +167,8 @@ impl Pipeline {
         self.spawn_generator_of(Service::Generator, run)
     }
 
-    fn spawn_generator_of(&self, service: Service, run: &Run) -> Process {
+    /// The same of any generator.
+    pub fn spawn_generator_of(&self, service: Service, run: &Run) -> Process {
         let args = run.args();
         self.spawn(service, &args.iter().map(String::as_str).collect::<Vec<_>>())
     }

@@ -1,11 +1,15 @@
-//! Producers of the kind that the source pipelines use, in `tests/python`, with Python's own Kafka clients.
+//! Programs of `tests/python`: producers of the kind that the source pipelines use, with Python's own Kafka clients, and the
+//! parser of Prometheus' own client.
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
 };
+
+use serde_json::Value as Json;
 
 use crate::{Pipeline, root};
 
@@ -36,6 +40,25 @@ impl Producer {
         assert!(output.status.success(), "{} ended with {}\n{errors}\n{printed}", self.script, output.status);
         printed
     }
+}
+
+/// The samples of a text of OpenMetrics, with their families and exemplars; a text that breaks the specification fails the test.
+pub fn parse_openmetrics(text: &str) -> Vec<Json> {
+    let mut parser = Command::new(interpreter())
+        .arg(root().join("tests/python/openmetrics_samples.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    let mut stdin = parser.stdin.take().expect("a pipe");
+    // All is read before anything is written, so neither side waits for the other.
+    stdin.write_all(text.as_bytes()).expect("the parser reads");
+    drop(stdin);
+    let output = parser.wait_with_output().expect("the parser ends");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "this is no OpenMetrics text: {errors}\n{text}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
 /// The interpreter of a virtual environment with the clients in `target/python`, which is made when it is first needed.

@@ -90,7 +90,7 @@ impl Metric {
     /// The unit as `/metrics` has it.
     pub(crate) fn exposed_unit(&self) -> &str {
         match self.unit.as_str() {
-            "Milliseconds" | "Seconds" => "seconds",
+            "Milliseconds" | "Microseconds" => "seconds",
             "Bytes" => "bytes",
             _ => "count",
         }

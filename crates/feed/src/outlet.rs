@@ -140,10 +140,10 @@ impl Outlet {
             // After this time the broker has given the transaction up.
             !self.stop.is_stopping() && since.elapsed() < TransactionalProducer::TIMEOUT
         })?;
-        let took_ms = began.elapsed().as_millis() as u64;
-        self.commits.record(took_ms);
+        let took = began.elapsed();
+        self.commits.record_time(took);
         if let Some(context) = transaction.context() {
-            self.commits.exemplar(took_ms, &context, clock::system());
+            self.commits.exemplar(took.as_micros() as u64, &context, clock::system());
         }
         if since.is_some() {
             self.is_spent = true;

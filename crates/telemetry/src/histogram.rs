@@ -1,21 +1,28 @@
 //! Distributions: quantiles of the last seconds for a live view, buckets since the start for `/metrics`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hdrhistogram::Histogram as Quantile;
 
-use crate::Parent;
-
-/// Largest value kept apart; larger ones count as this one. Ten minutes, when the unit is milliseconds.
-const VALUE_MAX: u64 = 600_000;
+use crate::{Parent, Unit};
 
 /// Significant decimal digits of a quantile: an error of at most 1 %.
 const SIGNIFICANT_DIGITS: u8 = 2;
 
-/// Upper bounds of the buckets in `/metrics`, one more bucket counts what is above the last.
-pub(crate) const BUCKET_BOUNDS: [u64; 16] =
-    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, VALUE_MAX];
+/// How many buckets have an upper bound; one more counts what is above the last.
+const BOUNDS: usize = 16;
+
+/// Upper bounds of the buckets in `/metrics`; the last one is also the largest value that quantiles tell apart. Ten minutes, when the
+/// unit is milliseconds.
+const COARSE: [u64; BOUNDS] =
+    [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 600_000];
+
+/// The same in microseconds, from a tenth of a millisecond to a minute.
+const FINE: [u64; BOUNDS] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000, 10_000_000, 60_000_000,
+];
 
 /// A distribution of whole numbers in the unit of its metric, in bounded memory (about 16 KiB).
 ///
@@ -23,6 +30,7 @@ pub(crate) const BUCKET_BOUNDS: [u64; 16] =
 /// [`Metrics::turn_window`](crate::Metrics::turn_window) moves on.
 #[derive(Clone, Debug)]
 pub struct Histogram {
+    unit: Unit,
     state: Arc<Mutex<State>>,
 }
 
@@ -38,10 +46,10 @@ struct State {
 pub(crate) struct Totals {
     pub(crate) count: u64,
     pub(crate) sum: u64,
-    /// Values by bucket of [`BUCKET_BOUNDS`], the last one for what is above all bounds.
-    pub(crate) buckets: [u64; BUCKET_BOUNDS.len() + 1],
+    /// Values by bucket, the last one for what is above all bounds.
+    pub(crate) buckets: [u64; BOUNDS + 1],
     /// The latest traced value of each bucket.
-    pub(crate) exemplars: [Option<Exemplar>; BUCKET_BOUNDS.len() + 1],
+    pub(crate) exemplars: [Option<Exemplar>; BOUNDS + 1],
 }
 
 /// A value with the trace of the record that it was measured on.
@@ -62,11 +70,11 @@ pub(crate) struct Window {
 }
 
 impl Histogram {
-    pub(crate) fn new() -> Self {
-        let quantile = Quantile::new_with_bounds(1, VALUE_MAX, SIGNIFICANT_DIGITS)
+    pub(crate) fn new(unit: Unit) -> Self {
+        let quantile = Quantile::new_with_bounds(1, bounds(unit)[BOUNDS - 1], SIGNIFICANT_DIGITS)
             .expect("the bounds are constants that hdrhistogram accepts");
         let state = State { current: quantile.clone(), previous: quantile, totals: Totals::default() };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self { unit, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Records one value in the unit of the metric.
@@ -74,18 +82,27 @@ impl Histogram {
         self.record_all([value]);
     }
 
+    /// Records how long something took, for a metric that counts time.
+    pub fn record_time(&self, took: Duration) {
+        self.record(match self.unit {
+            Unit::Microseconds => took.as_micros() as u64,
+            Unit::Milliseconds | Unit::Count | Unit::Bytes => took.as_millis() as u64,
+        });
+    }
+
     /// Records many values under one lock: what a batch should use.
     pub fn record_all(&self, values: impl IntoIterator<Item = u64>) {
+        let bounds = self.bounds();
         let mut state = self.lock();
         for value in values {
             state.current.saturating_record(value);
-            state.totals.add(value);
+            state.totals.add(bounds, value);
         }
     }
 
     /// Remembers whose trace shows how a value came about that was recorded, or will be.
     pub fn exemplar(&self, value: u64, of: &Parent, at: SystemTime) {
-        let bucket = bucket_of(value);
+        let bucket = bucket_of(self.bounds(), value);
         self.lock().totals.exemplars[bucket] = Some(Exemplar { value, of: of.clone(), at });
     }
 
@@ -109,6 +126,11 @@ impl Histogram {
         }
     }
 
+    /// Upper bounds of the buckets.
+    pub(crate) fn bounds(&self) -> &'static [u64; BOUNDS] {
+        bounds(self.unit)
+    }
+
     pub(crate) fn totals(&self) -> Totals {
         self.lock().totals.clone()
     }
@@ -119,15 +141,22 @@ impl Histogram {
 }
 
 impl Totals {
-    fn add(&mut self, value: u64) {
+    fn add(&mut self, bounds: &[u64; BOUNDS], value: u64) {
         self.count += 1;
         self.sum = self.sum.saturating_add(value);
-        self.buckets[bucket_of(value)] += 1;
+        self.buckets[bucket_of(bounds, value)] += 1;
     }
 }
 
-fn bucket_of(value: u64) -> usize {
-    BUCKET_BOUNDS.partition_point(|bound| *bound < value)
+fn bounds(unit: Unit) -> &'static [u64; BOUNDS] {
+    match unit {
+        Unit::Microseconds => &FINE,
+        Unit::Count | Unit::Milliseconds | Unit::Bytes => &COARSE,
+    }
+}
+
+fn bucket_of(bounds: &[u64; BOUNDS], value: u64) -> usize {
+    bounds.partition_point(|bound| *bound < value)
 }
 
 #[cfg(test)]
@@ -137,7 +166,7 @@ mod tests {
     /// Quantiles are within one per cent, and values beyond the range count as the largest one.
     #[test]
     fn quantiles_are_close_and_bounded() {
-        let histogram = Histogram::new();
+        let histogram = Histogram::new(Unit::Milliseconds);
         histogram.record_all(1..=1_000);
         let window = histogram.window();
         assert_eq!(window.count, 1_000);
@@ -146,13 +175,13 @@ mod tests {
         assert!((1_000..=1_010).contains(&window.max), "max is {}", window.max);
 
         histogram.record(u64::MAX);
-        assert!(histogram.window().max >= VALUE_MAX);
+        assert!(histogram.window().max >= 600_000);
     }
 
     /// A value stays in the window for one turn and is gone after the second; the totals keep it.
     #[test]
     fn the_window_rolls_and_totals_stay() {
-        let histogram = Histogram::new();
+        let histogram = Histogram::new(Unit::Milliseconds);
         histogram.record(40);
         histogram.turn_window();
         histogram.record(80);
@@ -167,10 +196,21 @@ mod tests {
     /// A bucket holds values up to and including its bound.
     #[test]
     fn buckets_include_their_bound() {
-        let histogram = Histogram::new();
-        histogram.record_all([0, 1, 2, 5, 6, VALUE_MAX, VALUE_MAX + 1]);
+        let histogram = Histogram::new(Unit::Milliseconds);
+        histogram.record_all([0, 1, 2, 5, 6, 600_000, 600_001]);
         let totals = histogram.totals();
         assert_eq!(totals.buckets[..4], [2, 1, 1, 1]);
-        assert_eq!(totals.buckets[BUCKET_BOUNDS.len() - 1..], [1, 1]);
+        assert_eq!(totals.buckets[BOUNDS - 1..], [1, 1]);
+    }
+
+    /// A time is recorded in the unit of its metric, short ones in microseconds.
+    #[test]
+    fn times_are_in_the_unit() {
+        let took = Duration::from_micros(1_700);
+        for (unit, sum) in [(Unit::Milliseconds, 1), (Unit::Microseconds, 1_700)] {
+            let histogram = Histogram::new(unit);
+            histogram.record_time(took);
+            assert_eq!(histogram.totals().sum, sum);
+        }
     }
 }

@@ -45,6 +45,8 @@ pub enum Unit {
     Count,
     /// Milliseconds; `/metrics` and OTLP have seconds, as Prometheus and OpenTelemetry want.
     Milliseconds,
+    /// Microseconds, for what often takes less than a millisecond; shown as seconds too.
+    Microseconds,
     /// Bytes.
     Bytes,
 }
@@ -54,7 +56,8 @@ impl Unit {
     pub(crate) fn shown(self, value: f64) -> f64 {
         match self {
             Self::Count | Self::Bytes => value,
-            Self::Milliseconds => value / 1_000.0,
+            Self::Milliseconds => value / 1e3,
+            Self::Microseconds => value / 1e6,
         }
     }
 }
@@ -220,7 +223,7 @@ impl Metrics {
         let series = match family.metric.kind {
             Kind::Counter => Series::Counter(Counter::default()),
             Kind::Gauge => Series::Gauge(Gauge::default()),
-            Kind::Histogram => Series::Histogram(Histogram::new()),
+            Kind::Histogram => Series::Histogram(Histogram::new(family.metric.unit)),
         };
         let is_full = family.series.len() >= SERIES_MAX;
         let labels = if is_full { &[OVERFLOW] } else { labels };

@@ -5,7 +5,7 @@
 use std::fmt::{self, Write};
 use std::time::UNIX_EPOCH;
 
-use crate::histogram::{BUCKET_BOUNDS, Exemplar, Totals};
+use crate::histogram::{Exemplar, Histogram};
 use crate::metrics::{Family, Series};
 use crate::{Kind, Labels, Unit};
 
@@ -21,7 +21,7 @@ pub(crate) fn render(families: &[Family]) -> String {
 fn write_family(text: &mut String, Family { metric, series }: &Family) -> fmt::Result {
     let suffix = match metric.unit {
         Unit::Count => "",
-        Unit::Milliseconds => "_seconds",
+        Unit::Milliseconds | Unit::Microseconds => "_seconds",
         Unit::Bytes => "_bytes",
     };
     let name = format!("{}{suffix}", metric.name.replace('.', "_"));
@@ -46,16 +46,23 @@ fn write_family(text: &mut String, Family { metric, series }: &Family) -> fmt::R
                 writeln!(text, "{name}{} {}", braced(&labels), metric.unit.shown(gauge.get() as f64))?;
             }
             Series::Histogram(histogram) => {
-                write_histogram(text, &name, &labels, metric.unit, &histogram.totals())?;
+                write_histogram(text, &name, &labels, metric.unit, histogram)?;
             }
         }
     }
     Ok(())
 }
 
-fn write_histogram(text: &mut String, name: &str, labels: &str, unit: Unit, totals: &Totals) -> fmt::Result {
+fn write_histogram(
+    text: &mut String,
+    name: &str,
+    labels: &str,
+    unit: Unit,
+    histogram: &Histogram,
+) -> fmt::Result {
     let comma = if labels.is_empty() { "" } else { "," };
-    let bounds = BUCKET_BOUNDS.iter().map(|bound| format!("{:?}", unit.shown(*bound as f64)));
+    let totals = histogram.totals();
+    let bounds = histogram.bounds().iter().map(|bound| format!("{:?}", unit.shown(*bound as f64)));
     let bounds = bounds.chain(["+Inf".to_owned()]);
     let mut up_to = 0;
     for ((bound, count), exemplar) in bounds.zip(totals.buckets).zip(&totals.exemplars) {

@@ -19,7 +19,7 @@ use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
 use crate::export::{ExportError, metadata};
-use crate::histogram::{BUCKET_BOUNDS, Exemplar, Totals};
+use crate::histogram::{Exemplar, Histogram as Distribution};
 use crate::metrics::{Family, Series};
 use crate::options::{Options, Protocol};
 use crate::{Counter, Kind, Labels, Metrics, Unit, names};
@@ -153,7 +153,7 @@ fn metric(family: &Family, started: SystemTime, now: SystemTime) -> OtlpMetric {
     };
     let unit = match definition.unit {
         Unit::Count => "1",
-        Unit::Milliseconds => "s",
+        Unit::Milliseconds | Unit::Microseconds => "s",
         Unit::Bytes => "By",
     };
     OtlpMetric {
@@ -186,24 +186,31 @@ fn distributions(
     started: SystemTime,
     now: SystemTime,
 ) -> Vec<HistogramDataPoint> {
-    let point = |labels: &Labels, totals: Totals| HistogramDataPoint {
-        attributes: attributes(labels),
-        start_time_unix_nano: nanoseconds(started),
-        time_unix_nano: nanoseconds(now),
-        count: totals.count,
-        sum: Some(metric.unit.shown(totals.sum as f64)),
-        bucket_counts: totals.buckets.to_vec(),
-        explicit_bounds: BUCKET_BOUNDS.iter().map(|bound| metric.unit.shown(*bound as f64)).collect(),
-        exemplars: totals
-            .exemplars
-            .iter()
-            .flatten()
-            .map(|exemplar| exemplar_of(metric.unit, exemplar))
-            .collect(),
-        ..HistogramDataPoint::default()
+    let point = |labels: &Labels, distribution: &Distribution| {
+        let totals = distribution.totals();
+        HistogramDataPoint {
+            attributes: attributes(labels),
+            start_time_unix_nano: nanoseconds(started),
+            time_unix_nano: nanoseconds(now),
+            count: totals.count,
+            sum: Some(metric.unit.shown(totals.sum as f64)),
+            bucket_counts: totals.buckets.to_vec(),
+            explicit_bounds: distribution
+                .bounds()
+                .iter()
+                .map(|bound| metric.unit.shown(*bound as f64))
+                .collect(),
+            exemplars: totals
+                .exemplars
+                .iter()
+                .flatten()
+                .map(|exemplar| exemplar_of(metric.unit, exemplar))
+                .collect(),
+            ..HistogramDataPoint::default()
+        }
     };
     let points = series.iter().filter_map(|(labels, series)| match series {
-        Series::Histogram(histogram) => Some(point(labels, histogram.totals())),
+        Series::Histogram(histogram) => Some(point(labels, histogram)),
         Series::Counter(_) | Series::Gauge(_) => None,
     });
     points.collect()

@@ -49,7 +49,10 @@ struct On {
 pub struct Parent(SpanContext);
 
 /// A span that has begun; it ends when it is dropped, if not before.
-pub struct Span(SdkSpan);
+pub struct Span {
+    span: SdkSpan,
+    has_failed: bool,
+}
 
 impl Tracer {
     pub(crate) fn new(tracer: SdkTracer, ratio: Ratio, suppressed: Counter, now: Instant) -> Self {
@@ -131,7 +134,7 @@ impl Tracer {
             Some(Parent(parent)) => Context::new().with_remote_span_context(parent.clone()),
             None => Context::new(),
         };
-        Some(Span(tracer.build_with_context(builder, &context)))
+        Some(Span { span: tracer.build_with_context(builder, &context), has_failed: false })
     }
 }
 
@@ -198,44 +201,50 @@ impl Parent {
 impl Span {
     /// Says something of what the span is about.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.0.set_attribute(KeyValue::new(name, value));
+        self.span.set_attribute(KeyValue::new(name, value));
     }
 
     /// Points at a related span; `about` is what is true of this relation only.
     pub fn link(&mut self, to: &Parent, about: Vec<KeyValue>) {
-        self.0.add_link(to.0.clone(), about);
+        self.span.add_link(to.0.clone(), about);
     }
 
     /// Something happened meanwhile.
     pub fn event(&mut self, name: &'static str, about: Vec<KeyValue>) {
-        self.0.add_event(name, about);
+        self.span.add_event(name, about);
     }
 
-    /// What the span is about has failed; `kind` is one of few words, such as a reason code.
+    /// What the span is about has failed; `kind` is one of few words, such as a reason code. What fails on top of that is an event.
     pub fn fail(&mut self, kind: &str, message: impl Into<Cow<'static, str>>) {
-        self.set(names::ERROR_TYPE, kind.to_owned());
-        self.0.set_status(Status::error(message));
+        let kind = KeyValue::new(names::ERROR_TYPE, kind.to_owned());
+        if std::mem::replace(&mut self.has_failed, true) {
+            let message = KeyValue::new(names::ERROR_MESSAGE, message.into());
+            self.event("failed", vec![kind, message]);
+            return;
+        }
+        self.span.set_attribute(kind);
+        self.span.set_status(Status::error(message));
     }
 
     /// What children and links of this span point at.
     pub fn context(&self) -> Parent {
-        Parent(self.0.span_context().clone())
+        Parent(self.span.span_context().clone())
     }
 
     /// Ends the span now.
     pub fn end(mut self) {
-        self.0.end();
+        self.span.end();
     }
 
     /// Ends the span at a time that has passed.
     pub fn end_at(mut self, ended: SystemTime) {
-        self.0.end_with_timestamp(ended);
+        self.span.end_with_timestamp(ended);
     }
 }
 
 impl fmt::Debug for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Span").field(self.0.span_context()).finish()
+        f.debug_tuple("Span").field(self.span.span_context()).finish()
     }
 }
 

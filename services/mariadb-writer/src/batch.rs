@@ -1,6 +1,6 @@
 //! A batch: records of some partitions in their order, cut into chunks of rows, each chunk one statement.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Instant};
 
 use kafka::{Record, TopicPartition};
 use service::Error;
@@ -8,11 +8,13 @@ use sqlx::{Arguments as _, mysql::MySqlArguments};
 
 use crate::{
     avro::{AvroRows, Bound, Scratch},
-    connector::{Connector, Sink},
+    connector::{Connector, Sink, TableName},
     dead_letters::DeadLetterRows,
+    flush::Flush,
     rejection::Rejection,
     statement::Statements,
     table::Table,
+    traces::Traces,
 };
 
 /// Records that are stored by one transaction, or not at all.
@@ -30,8 +32,12 @@ pub(crate) struct Batch<'c> {
     skipped: Vec<u32>,
     /// Records whose dead letters Kafka has acknowledged already, by their index; a repeated attempt sends no second one.
     pub(crate) reported: BTreeSet<u32>,
-    /// Set while a COMMIT was sent whose answer is not known, with the records that became dead letters in it.
-    pub(crate) answer_outstanding: Option<Vec<(u32, Rejection)>>,
+    /// Set while a COMMIT was sent whose answer is not known, with what it is to commit.
+    pub(crate) answer_outstanding: Option<Flush>,
+    /// When its records were complete.
+    pub(crate) began: Instant,
+    /// Its spans.
+    pub(crate) traces: Traces,
 }
 
 /// What a batch holds of one partition.
@@ -47,6 +53,19 @@ pub(crate) struct Span {
     pub(crate) records: u64,
     /// How many of them a filter leaves out.
     pub(crate) skipped: u64,
+    /// When the last of them was made, in milliseconds since 1970 UTC; 0 if it does not say.
+    pub(crate) last_timestamp_ms: i64,
+}
+
+/// How far a partition is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    /// The partition.
+    pub(crate) at: TopicPartition,
+    /// Everything before this offset is stored.
+    pub(crate) next_offset: i64,
+    /// When the last stored record was made, in milliseconds since 1970 UTC; 0 if it does not say.
+    pub(crate) timestamp_ms: i64,
 }
 
 /// The rows of one table.
@@ -139,6 +158,7 @@ impl<'c> Batch<'c> {
         tables: &[Arc<Rows>],
         table_of: impl Fn(&Record<'c>) -> usize,
         partition_of: impl Fn(&Record<'c>) -> TopicPartition,
+        (began, traces): (Instant, Traces),
     ) -> Self {
         let mut batch = Self {
             spans: spans(&records, partition_of),
@@ -148,6 +168,8 @@ impl<'c> Batch<'c> {
             skipped: Vec::new(),
             reported: BTreeSet::new(),
             answer_outstanding: None,
+            began,
+            traces,
         };
         for (table, rows) in tables.iter().enumerate() {
             let of_table =
@@ -162,8 +184,8 @@ impl<'c> Batch<'c> {
         batch
     }
 
-    /// Drops the records that `keep` refuses, span by span.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&TopicPartition, i64) -> bool) {
+    /// Drops the records that `keep` refuses, span by span, and tells how many these were.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&TopicPartition, i64) -> bool) -> u64 {
         let kept: Vec<bool> =
             self.records.iter().map(|record| keep(&self.span_of(record).at, record.offset())).collect();
         let mut survivors = Vec::with_capacity(self.records.len());
@@ -188,11 +210,19 @@ impl<'c> Batch<'c> {
         self.reported = self.reported.iter().filter_map(|index| renumbered[*index as usize]).collect();
         self.skipped = self.skipped.iter().filter_map(|index| renumbered[*index as usize]).collect();
         self.count_skipped();
+        self.traces.renumber(&renumbered);
+        (kept.len() - self.records.len()) as u64
     }
 
     /// Whether a filter leaves a record out.
     pub(crate) fn is_skipped(&self, index: u32) -> bool {
         self.skipped.binary_search(&index).is_ok()
+    }
+
+    /// The table of a record's row, unless the record can be none or a filter leaves it out.
+    pub(crate) fn table_of(&self, index: u32) -> Option<&TableName> {
+        let part = self.parts.iter().find(|part| part.accepted.binary_search(&index).is_ok())?;
+        Some(part.rows.statements().table())
     }
 
     /// How many records a filter leaves out.
@@ -215,6 +245,14 @@ impl<'c> Batch<'c> {
     pub(crate) fn span_of(&self, record: &Record<'_>) -> &Span {
         let found = self.spans.iter().find(|span| is_of(&span.at, record));
         found.expect("spans are made of the records")
+    }
+}
+
+impl Span {
+    /// How far the partition is stored once the batch is.
+    pub(crate) fn stored(&self) -> Stored {
+        let Self { at, next_offset, last_timestamp_ms, .. } = self;
+        Stored { at: at.clone(), next_offset: *next_offset, timestamp_ms: *last_timestamp_ms }
     }
 }
 
@@ -302,12 +340,14 @@ fn spans<'c>(records: &[Record<'c>], partition_of: impl Fn(&Record<'c>) -> Topic
                     next_offset: offset,
                     records: 0,
                     skipped: 0,
+                    last_timestamp_ms: 0,
                 });
                 spans.len() - 1
             });
         }
         spans[last].next_offset = offset + 1;
         spans[last].records += 1;
+        spans[last].last_timestamp_ms = record.timestamp_ms();
     }
     spans
 }

@@ -13,7 +13,7 @@ use kafka::{Consumer, ConsumerSettings, TopicPartition};
 use service::{Error, Health, Stop, cause_chain, clock};
 use tokio::runtime::Handle;
 
-use crate::meters::Meters;
+use crate::{batch::Stored, meters::Meters};
 
 /// The cluster as seen beside the reading; tasks and the thread that watches share it.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct View {
 #[derive(Debug, Default)]
 struct Seen {
     topics: Vec<String>,
-    offsets: Vec<(TopicPartition, i64)>,
+    stored: Vec<Stored>,
     idle: bool,
     failed: Option<(Instant, String)>,
 }
@@ -119,35 +119,39 @@ impl Cluster {
     fn measure_lag(&self, views: &[Arc<View>], stop: &Stop) {
         let mut ends = BTreeMap::new();
         for view in views {
-            let (idle, offsets) = {
+            let (idle, stored) = {
                 let seen = lock(&view.seen);
-                (seen.idle, seen.offsets.clone())
+                (seen.idle, seen.stored.clone())
             };
-            for (at, next_offset) in offsets {
+            let mut lag_max = 0;
+            for Stored { at, next_offset, timestamp_ms } in stored {
                 if idle {
-                    view.meters.lag(&at, 0);
+                    view.meters.lag(&at, 0, 0);
                 } else if !stop.is_stopping() {
                     let ends = ends.entry(at.clone()).or_insert_with(|| self.client.watermarks(&at).ok());
                     if let Some((first, end)) = ends {
-                        view.meters.lag(&at, (*end - next_offset.max(*first)).max(0));
+                        let records = (*end - next_offset.max(*first)).max(0);
+                        view.meters.lag(&at, records, clock::now_ms() - timestamp_ms);
+                        lag_max = lag_max.max(records);
                     }
                 }
             }
+            view.meters.connect.lag_max(lag_max);
         }
     }
 }
 
 impl View {
-    /// Everything before these offsets is stored; `idle` if nothing more has come for a while.
-    pub(crate) fn show(&self, offsets: Vec<(TopicPartition, i64)>, idle: bool) {
+    /// So far the partitions are stored; `idle` if nothing more has come for a while.
+    pub(crate) fn show(&self, stored: Vec<Stored>, idle: bool) {
         let mut seen = lock(&self.seen);
-        for (at, _) in &seen.offsets {
+        for Stored { at, .. } in &seen.stored {
             // Somebody else's number from now on.
-            if !offsets.iter().any(|(kept, _)| kept == at) {
-                self.meters.lag(at, 0);
+            if !stored.iter().any(|kept| kept.at == *at) {
+                self.meters.lag(at, 0, 0);
             }
         }
-        (seen.offsets, seen.idle) = (offsets, idle);
+        (seen.stored, seen.idle) = (stored, idle);
     }
 
     /// A poll failed.

@@ -43,6 +43,11 @@ pub(crate) fn rejection(reason: Reason, error: &sqlx::Error) -> Rejection {
     }
 }
 
+/// The server's number of an error; `None` if it is not the server's.
+pub(crate) fn number(error: &sqlx::Error) -> Option<u16> {
+    database_error(error).map(MySqlDatabaseError::number)
+}
+
 fn database_error(error: &sqlx::Error) -> Option<&MySqlDatabaseError> {
     error.as_database_error()?.try_downcast_ref()
 }

@@ -2,13 +2,16 @@
 
 mod avro;
 mod batch;
+mod calls;
 mod cell;
 mod cluster;
+mod connect_metrics;
 mod connector;
 mod database;
 mod dead_letters;
 mod document;
 mod errors;
+mod flush;
 mod ledger;
 mod meters;
 mod poll;
@@ -21,8 +24,11 @@ mod statement;
 mod store;
 mod styled;
 mod table;
+mod tally;
 mod task;
+mod traces;
 mod transforms;
+mod trouble;
 
 use std::path::PathBuf;
 
@@ -33,6 +39,7 @@ use service::{Context, Error, Secret};
 use crate::{
     cluster::Cluster,
     connector::{Connector, Defaults},
+    meters::Meters,
     styled::Styled,
     task::Task,
 };
@@ -94,6 +101,7 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
             context.voice.say(&Line::KafkaConnecting);
         }
         let styled = Styled::new(&context.voice, &connector.name);
+        let meters = Meters::new(&context.metrics, &connector.name);
         for number in 0..connector.tasks_max {
             let task = Task {
                 connector: connector.clone(),
@@ -103,7 +111,8 @@ pub async fn run(context: Context<Config>) -> Result<(), Error> {
                 cluster: cluster.clone(),
                 registry: registry.clone(),
                 tables: tables.clone(),
-                metrics: context.metrics.clone(),
+                meters: meters.of_task(number),
+                tracer: context.tracer.clone(),
                 health: context.health.clone(),
                 control: context.control.clone(),
                 stop: context.stop.clone(),

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use kafka::{Class, Consumer, Position, Rebalance, Record, TopicPartition};
 use schema_registry::{Registry, SchemaId};
 use service::{Control, Error, Health, Stop, cause_chain, clock};
+use telemetry::Tracer;
 use tokio::{
     runtime::Handle,
     sync::mpsc::{Receiver, Sender, error::TrySendError},
@@ -21,6 +22,7 @@ use crate::{
     store::{Event, Work},
     styled::Styled,
     task::Fenced,
+    traces::{Polled, Traces},
 };
 
 /// What the polling side works with.
@@ -41,6 +43,8 @@ pub(crate) struct Poller<'c> {
     pub(crate) events: Receiver<Event>,
     /// What it counts.
     pub(crate) meters: Meters,
+    /// What makes the spans of its records.
+    pub(crate) tracer: Tracer,
     /// Whether it is to pause.
     pub(crate) control: Control,
     /// Whether it is to stop.
@@ -66,8 +70,10 @@ pub(crate) struct Poller<'c> {
 pub(crate) struct Hand<'c> {
     records: Vec<Record<'c>>,
     bytes: usize,
+    /// When the records were polled, if anybody wants to know.
+    polled: Option<Polled>,
     /// Rows that wait until the database's side takes them.
-    made: Option<Batch<'c>>,
+    made: Option<Box<Batch<'c>>>,
 }
 
 /// How long a turn waits for the first record, and so the longest delay of everything that is not a record.
@@ -124,6 +130,7 @@ impl<'c> Poller<'c> {
         let bytes_max = limits.bytes_max.saturating_sub(self.hand.bytes).max(1);
         let limits = kafka::BatchLimits { rows_max, bytes_max, wait: TURN, linger };
         let before = self.hand.records.len();
+        let began = self.tracer.is_on().then(clock::system);
         let polled = self.consumer.poll_batch(&limits, &mut self.hand.records);
         for change in self.consumer.rebalances() {
             match change {
@@ -137,6 +144,8 @@ impl<'c> Poller<'c> {
         self.hand.bytes = self.hand.records.iter().map(Record::size).sum();
         if self.hand.records.len() > before {
             self.state.read_at = clock::instant();
+            let earlier = self.hand.polled.filter(|_| before > 0);
+            self.hand.polled = began.map(|began| Polled::after(earlier, began, clock::system()));
         }
         match polled {
             Err(error) if error.class() == Class::Infrastructure => {
@@ -153,7 +162,9 @@ impl<'c> Poller<'c> {
         let progress = Progress::Untaken(clock::instant());
         for at in partitions {
             self.state.released.retain(|released| *released != at);
-            self.state.partitions.insert(at, Partition { progress, started: false, next_offset: 0 });
+            self.state
+                .partitions
+                .insert(at, Partition { progress, started: false, next_offset: 0, stored_ms: 0 });
         }
     }
 
@@ -176,7 +187,7 @@ impl<'c> Poller<'c> {
                     }
                 }
                 Event::Lost(at) => self.untake(&at)?,
-                Event::Stored(offsets) => self.state.stored(offsets),
+                Event::Stored(stored) => self.state.stored(stored),
             }
         }
         Ok(())
@@ -199,7 +210,8 @@ impl<'c> Poller<'c> {
         let positions = [(at.clone(), Position::Offset(offset))];
         let started =
             if partition.started { self.consumer.seek(&positions) } else { self.consumer.start(&positions) };
-        *partition = Partition { progress: Progress::Running, started: true, next_offset };
+        let stored_ms = clock::now_ms();
+        *partition = Partition { progress: Progress::Running, started: true, next_offset, stored_ms };
         started.map_err(|error| self.kafka_error(&error))?;
         if self.state.held {
             self.pause(vec![at.clone()])?;
@@ -273,18 +285,20 @@ impl<'c> Poller<'c> {
         if !self.find_schemas()? {
             return self.hold();
         }
+        let began = clock::instant();
         let records = std::mem::take(&mut self.hand.records);
         self.hand.bytes = 0;
+        let traces = Traces::find(&self.tracer, &records, self.hand.polled.take(), clock::system);
         let table_of = |record: &Record<'c>| self.table_of_topic.get(record.topic()).copied().unwrap_or(0);
         let name_of = |record: &Record<'c>| {
             let (at, _) = self.state.find(record).expect("records of other partitions are not kept");
             at.clone()
         };
-        let batch = Batch::new(records, &self.tables, table_of, name_of);
+        let batch = Batch::new(records, &self.tables, table_of, name_of, (began, traces));
         for span in &batch.spans {
             self.meters.consumed(&span.at.topic, span.records);
         }
-        self.hand.made = Some(batch);
+        self.hand.made = Some(Box::new(batch));
         if self.hand_over() { Ok(()) } else { self.hold() }
     }
 
@@ -419,8 +433,8 @@ impl<'c> Poller<'c> {
         let Self { work, mut events, runtime, consumer, mut state, connector, .. } = self;
         drop(work);
         while let Some(event) = runtime.block_on(events.recv()) {
-            if let Event::Stored(offsets) = event {
-                state.stored(offsets);
+            if let Event::Stored(stored) = event {
+                state.stored(stored);
             }
         }
         if let Err(error) = consumer.commit(&state.offsets()) {

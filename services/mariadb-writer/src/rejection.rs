@@ -43,4 +43,9 @@ impl Rejection {
         let detail = json!({ "errno": errno, "sqlstate": sql_state });
         Self { stage, reason, class, message, detail }
     }
+
+    /// The database's error number, if it was the database that refused.
+    pub(crate) fn errno(&self) -> Option<u64> {
+        self.detail.get("errno")?.as_u64()
+    }
 }

@@ -5,8 +5,14 @@ use std::time::Duration;
 use dead_letter::{Context, is_own_header};
 use kafka::{Headers, Outgoing, Producer, Record};
 use service::{Stop, clock};
+use telemetry::{Parent, Span, TRACEPARENT, Tracer};
 
-use crate::{batch::Batch, rejection::Rejection};
+use crate::{
+    batch::Batch,
+    meters::Meters,
+    rejection::Rejection,
+    traces::{Traces, of_letter},
+};
 
 /// Writes dead letters for one task of a connector.
 #[derive(Debug)]
@@ -15,6 +21,18 @@ pub(crate) struct Reporter {
     topic: String,
     connector: String,
     task: u32,
+    meters: Meters,
+    tracer: Tracer,
+    sent: u64,
+    counted: Counts,
+}
+
+/// What has been counted so far.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counts {
+    sent: u64,
+    delivered: u64,
+    refused: u64,
 }
 
 /// How long the acknowledgement of dead letters may take before it counts as an outage.
@@ -23,9 +41,24 @@ const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 impl Reporter {
-    /// Dead letters of `connector`'s `task` go to `topic`.
-    pub(crate) fn new(producer: Producer, topic: &str, connector: &str, task: u32) -> Self {
-        Self { producer, topic: topic.to_owned(), connector: connector.to_owned(), task }
+    /// Dead letters of a connector's task go to `topic`.
+    pub(crate) fn new(
+        producer: Producer,
+        topic: &str,
+        (connector, task): (&str, u32),
+        meters: &Meters,
+        tracer: &Tracer,
+    ) -> Self {
+        Self {
+            producer,
+            topic: topic.to_owned(),
+            connector: connector.to_owned(),
+            task,
+            meters: meters.clone(),
+            tracer: tracer.clone(),
+            sent: 0,
+            counted: Counts::default(),
+        }
     }
 
     /// Sends a dead letter for each rejected record of the batch and waits until all are acknowledged.
@@ -33,17 +66,39 @@ impl Reporter {
     /// Blocks the thread. After an error the call may be repeated: what Kafka is known to have, or what still waits in the
     /// producer, is not sent again.
     pub(crate) fn report(
-        &self,
+        &mut self,
         batch: &mut Batch<'_>,
         rejected: &[(u32, Rejection)],
         stop: &Stop,
     ) -> Result<(), kafka::Error> {
+        let outcome = self.send_all(batch, rejected).and_then(|()| self.acknowledged(batch, stop));
+        self.count();
+        outcome
+    }
+
+    fn send_all(&mut self, batch: &mut Batch<'_>, rejected: &[(u32, Rejection)]) -> Result<(), kafka::Error> {
+        let Batch { records, reported, traces, .. } = batch;
         for (index, rejection) in rejected {
-            if !batch.reported.contains(index) {
-                self.send(&batch.records[*index as usize], rejection)?;
-                batch.reported.insert(*index);
+            if !reported.contains(index) {
+                self.sent += 1;
+                self.send(&records[*index as usize], rejection, *index, traces)?;
+                reported.insert(*index);
             }
         }
+        Ok(())
+    }
+
+    /// Counts what has become of letters since the last time.
+    fn count(&mut self) {
+        let delivered = self.producer.delivered();
+        let refused = self.sent.saturating_sub(delivered + self.producer.in_flight() as u64);
+        let now = Counts { sent: self.sent, delivered, refused };
+        let before = std::mem::replace(&mut self.counted, now);
+        let refused = now.refused.saturating_sub(before.refused);
+        self.meters.letters(&self.topic, now.sent - before.sent, now.delivered - before.delivered, refused);
+    }
+
+    fn acknowledged(&self, batch: &mut Batch<'_>, stop: &Stop) -> Result<(), kafka::Error> {
         let mut waited = Duration::ZERO;
         loop {
             let Err(error) = self.producer.drain(LOOK_AGAIN) else { return Ok(()) };
@@ -59,7 +114,13 @@ impl Reporter {
         }
     }
 
-    fn send(&self, record: &Record<'_>, rejection: &Rejection) -> Result<(), kafka::Error> {
+    fn send(
+        &self,
+        record: &Record<'_>,
+        rejection: &Rejection,
+        index: u32,
+        traces: &mut Traces,
+    ) -> Result<(), kafka::Error> {
         let context = Context {
             topic: record.topic().to_owned(),
             partition: record.partition(),
@@ -76,17 +137,42 @@ impl Reporter {
             attempt: Context::attempts_of(record.headers()) + 1,
             failed_at_ms: clock::now_ms(),
         };
-        let own = context.headers();
-        let own = own.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
-        let headers = record.headers().filter(|(name, _)| !is_own_header(name)).chain(own);
+        let span = self.span(record, rejection, traces.of_record(index).as_ref());
+        let letter = span.as_ref().map(Span::context);
+        if let Some(letter) = &letter {
+            traces.letter(index, letter);
+        }
         self.producer.send(Outgoing {
             topic: &self.topic,
             partition: Some(record.partition()),
             key: record.key(),
             value: record.value(),
             timestamp_ms: Some(record.timestamp_ms()).filter(|ms| *ms > 0),
-            headers: headers.fold(Headers::new(), |headers, (name, value)| headers.add(name, value)),
-            receipt: None,
+            headers: headers(record, &context, letter.as_ref()),
+            receipt: span.map(kafka::ended_by),
         })
+    }
+
+    /// The span of a letter, from which its own trace begins.
+    fn span(&self, record: &Record<'_>, rejection: &Rejection, of_record: Option<&Parent>) -> Option<Span> {
+        let mut span = self.tracer.dead_letter(&self.topic, of_record.is_some(), clock::instant())?;
+        let why = (rejection.reason, rejection.message.as_str());
+        of_letter(&mut span, &self.topic, record, &self.connector, why, of_record);
+        Some(span)
+    }
+}
+
+/// The record's headers, then those that say why. A letter with a span carries its context, and the record's own under another name.
+fn headers(record: &Record<'_>, context: &Context, letter: Option<&Parent>) -> Headers {
+    let own = context.headers();
+    let own = own.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
+    let is_kept = |name: &str| !is_own_header(name) && (letter.is_none() || name != TRACEPARENT);
+    let kept = record.headers().filter(|(name, _)| is_kept(name));
+    let headers = kept.chain(own).fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
+    let Some(letter) = letter else { return headers };
+    let headers = headers.add(TRACEPARENT, Some(letter.traceparent().as_bytes()));
+    match record.headers().find(|(name, _)| *name == TRACEPARENT) {
+        Some((_, original)) => headers.add(dead_letter::TRACEPARENT, original),
+        None => headers,
     }
 }

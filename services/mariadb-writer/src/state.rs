@@ -7,6 +7,8 @@ use std::{
 
 use kafka::{Record, TopicPartition};
 
+use crate::batch::Stored;
+
 /// What Kafka's side of a task knows.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -39,6 +41,8 @@ pub(crate) struct Partition {
     pub(crate) started: bool,
     /// Everything before this offset is stored.
     pub(crate) next_offset: i64,
+    /// When the last stored record was made, in milliseconds since 1970 UTC; before there is one, when reading began.
+    pub(crate) stored_ms: i64,
 }
 
 /// How far a partition is on its way to being read.
@@ -81,14 +85,19 @@ impl State {
     }
 
     /// The partitions that are being read, and how far each is.
-    pub(crate) fn running(&self) -> Vec<(TopicPartition, i64)> {
+    pub(crate) fn running(&self) -> Vec<Stored> {
         let running = self.partitions.iter().filter(|(_, partition)| partition.progress == Progress::Running);
-        running.map(|(at, partition)| (at.clone(), partition.next_offset)).collect()
+        let stored = running.map(|(at, partition)| Stored {
+            at: at.clone(),
+            next_offset: partition.next_offset,
+            timestamp_ms: partition.stored_ms,
+        });
+        stored.collect()
     }
 
     /// The partitions that are being read.
     pub(crate) fn running_partitions(&self) -> Vec<TopicPartition> {
-        self.running().into_iter().map(|(at, _)| at).collect()
+        self.running().into_iter().map(|stored| stored.at).collect()
     }
 
     /// Whether every partition is being read.
@@ -102,12 +111,15 @@ impl State {
         self.partitions.iter().filter(|(_, partition)| is_due(partition)).map(|(at, _)| at.clone()).collect()
     }
 
-    /// Notes that everything before these offsets is stored.
-    pub(crate) fn stored(&mut self, offsets: Vec<(TopicPartition, i64)>) {
+    /// Notes how far the partitions of a batch are stored.
+    pub(crate) fn stored(&mut self, stored: Vec<Stored>) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        for (at, next_offset) in offsets {
+        for Stored { at, next_offset, timestamp_ms } in stored {
             if let Some(partition) = self.partitions.get_mut(&at) {
                 partition.next_offset = next_offset;
+                if timestamp_ms > 0 {
+                    partition.stored_ms = timestamp_ms;
+                }
                 self.uncommitted = true;
             }
         }

@@ -32,6 +32,16 @@ impl Statements {
         Self { table: table.clone(), columns, update, mode, texts }
     }
 
+    /// The table.
+    pub(crate) fn table(&self) -> &TableName {
+        &self.table
+    }
+
+    /// How rows are written.
+    pub(crate) fn mode(&self) -> InsertMode {
+        self.mode
+    }
+
     /// The columns in the order of their placeholders.
     pub(crate) fn columns(&self) -> &[String] {
         &self.columns

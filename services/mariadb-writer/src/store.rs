@@ -3,27 +3,26 @@
 //! Errors of data are narrowed down to their rows by halving and become dead letters. Everything else is tried again for
 //! as long as it takes: the partitions wait, and nothing is lost or stored twice, whatever the moment of the failure.
 
-use std::{
-    error::Error as StdError,
-    ops::Range,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use kafka::TopicPartition;
 use service::{Attempt, Error, Health, Stop, clock, wait_for};
+use telemetry::Parent;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::{
-    batch::{Batch, Part},
+    batch::{Batch, Span, Stored},
+    calls::{Call, Statement},
     connector::Connector,
     database::Session,
-    errors::{self, Class},
+    flush::Flush,
     ledger::Ledger,
     meters::Meters,
     rejection::Rejection,
     reporter::Reporter,
     styled::Styled,
+    traces::within,
+    trouble::{Intolerable, Trouble},
 };
 
 /// What the polling side asks for, in the order of its asking.
@@ -34,7 +33,17 @@ pub(crate) enum Work<'c> {
     /// These partitions belong to somebody else now.
     Release(Vec<TopicPartition>),
     /// Store these records.
-    Store(Batch<'c>),
+    Store(Box<Batch<'c>>),
+}
+
+impl Work<'_> {
+    /// The trace of what is asked for, if it has one.
+    fn trace(&self) -> Option<Parent> {
+        match self {
+            Self::Store(batch) => batch.traces.context(),
+            Self::Take(_) | Self::Release(_) => None,
+        }
+    }
 }
 
 /// What the polling side is told.
@@ -44,8 +53,8 @@ pub(crate) enum Event {
     Taken(TopicPartition, i64),
     /// A partition has been taken by somebody else.
     Lost(TopicPartition),
-    /// A batch is done with: everything before these offsets is stored.
-    Stored(Vec<(TopicPartition, i64)>),
+    /// A batch is done with: this is how far its partitions are stored.
+    Stored(Vec<Stored>),
 }
 
 /// The database's side of a task.
@@ -69,41 +78,6 @@ pub(crate) struct Store {
     pub(crate) styled: Styled,
     ledger: Ledger,
     session: Option<Session>,
-}
-
-/// Why an attempt on a piece of work failed.
-enum Trouble {
-    /// Another transaction was in the way: again, at once.
-    Collision(Box<dyn StdError + Send + Sync>),
-    /// A partition belongs to somebody else: again, without it.
-    Fenced(TopicPartition),
-    /// Something is away, full or wrong: again, later.
-    Wait(Box<dyn StdError + Send + Sync>),
-    /// The service cannot go on.
-    Fatal(Error),
-}
-
-/// An operation on the database failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation}{hint}")]
-struct Failed {
-    operation: &'static str,
-    hint: &'static str,
-    source: sqlx::Error,
-}
-
-/// A record cannot be stored, and the connector has no topic for dead letters.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "connector {connector}: record {at} at offset {offset} cannot be stored: {reason}: {message}; errors.tolerance is none, \
-     so this stops the connector: set it to all and name errors.deadletterqueue.topic.name to set such records aside"
-)]
-struct Intolerable {
-    connector: String,
-    at: TopicPartition,
-    offset: i64,
-    reason: dead_letter::Reason,
-    message: String,
 }
 
 /// How often work that collided is repeated at once before it waits.
@@ -134,7 +108,12 @@ impl Store {
             if self.stop.is_stopping() {
                 break;
             }
-            self.insist(&mut work).await?;
+            if let Work::Store(batch) = &mut work {
+                batch.traces.begin(&batch.records, &self.connector.name);
+            }
+            let trace = work.trace();
+            let insisting = pin!(self.insist(&mut work));
+            within(trace, insisting).await?;
         }
         if let Some(session) = self.session.take() {
             session.close().await;
@@ -178,6 +157,7 @@ impl Store {
                 Ok(()) => return Ok(()),
                 Err(trouble) => trouble,
             };
+            self.note(work, &trouble);
             match trouble {
                 Trouble::Collision(_)
                     if collisions < COLLISIONS_MAX && started.elapsed() < COLLISIONS_LIMIT =>
@@ -198,6 +178,18 @@ impl Store {
             {
                 self.session = Some(session);
             }
+        }
+    }
+
+    /// Tells a batch's trouble where batches are told of.
+    fn note(&self, work: &mut Work<'_>, trouble: &Trouble) {
+        let Work::Store(batch) = work else { return };
+        if let Trouble::Fenced(at) = trouble {
+            batch.traces.lost(at);
+        }
+        if let Some((kind, message)) = trouble.retry() {
+            self.meters.connect.retried();
+            batch.traces.retry(kind, message);
         }
     }
 
@@ -223,9 +215,9 @@ impl Store {
 
     async fn connect(&mut self) -> Result<Session, Trouble> {
         let connecting = Session::connect(&self.connector.target).await;
-        let mut session = connecting.map_err(|error| trouble("connect to the database", error))?;
+        let mut session = connecting.map_err(|error| Trouble::of("connect to the database", error))?;
         let lost = self.ledger.retake(&mut session).await;
-        for at in lost.map_err(|error| trouble("take the partitions in the ledger again", error))? {
+        for at in lost.map_err(|error| Trouble::of("take the partitions in the ledger again", error))? {
             self.lose(at).await;
         }
         Ok(session)
@@ -238,7 +230,7 @@ impl Store {
     ) -> Result<(), Trouble> {
         while let Some(at) = partitions.last() {
             let taken = self.ledger.take(session, at).await;
-            let next_offset = taken.map_err(|error| trouble("take a partition in the ledger", error))?;
+            let next_offset = taken.map_err(|error| Trouble::of("take a partition in the ledger", error))?;
             tracing::debug!(connector = self.connector.name, partition = %at, next_offset, "took {at}");
             self.tell(Event::Taken(at.clone(), next_offset)).await;
             partitions.pop();
@@ -253,52 +245,60 @@ impl Store {
     }
 
     async fn store(&mut self, session: &mut Session, batch: &mut Batch<'_>) -> Result<(), Trouble> {
-        let started = clock::instant();
-        let stored = |ledger: &Ledger, batch: &Batch<'_>| {
-            batch.spans.iter().all(|span| ledger.next_offset(&span.at) == Some(span.next_offset))
-        };
-        if batch.answer_outstanding.is_some() && stored(&self.ledger, batch) {
-            let rejected = batch.answer_outstanding.take().unwrap_or_default();
-            return self.finish(batch, &rejected, started).await;
+        if let Some(flush) = batch.answer_outstanding.take() {
+            let moved = |span: &Span| Some(self.ledger.next_offset(&span.at)? == span.next_offset);
+            let is_committed = batch.spans.iter().all(|span| moved(span) == Some(true));
+            batch.traces.answer_found(batch.spans.iter().find_map(moved));
+            if is_committed {
+                return self.finish(batch, flush).await;
+            }
         }
-        batch.answer_outstanding = None;
         if batch.spans.iter().any(|span| !self.ledger.is_due(&span.at, span.first_offset)) {
-            batch.retain(|at, offset| self.ledger.is_due(at, offset));
+            let dropped = batch.retain(|at, offset| self.ledger.is_due(at, offset));
+            self.meters.connect.dropped(dropped);
         }
+        let mut flush = Flush::new(batch, clock::instant());
         if batch.records.is_empty() {
+            std::mem::take(&mut batch.traces).stored(batch, &[], clock::system());
             self.tell(Event::Stored(Vec::new())).await;
             return Ok(());
         }
-        let mut rejected = batch.rejected.clone();
+        batch.traces.flushing(clock::system);
         for index in 0..batch.parts.len() {
-            insert_part(session, batch, index, &mut rejected).await?;
+            flush.insert(session, batch, index, &self.meters).await?;
         }
         // Before anything leaves this transaction it must be known that the records are still ours: a writer that was
         // replaced finds its own successor's rows in the way, which are no reason for a dead letter.
-        self.advance(session, batch, &rejected).await?;
-        self.set_aside(batch, &rejected)?;
-        match session.commit().await {
+        self.advance(session, batch, &flush.rejected).await?;
+        self.set_aside(batch, &flush.rejected)?;
+        let call = Call::begin(Statement::Commit, &mut batch.traces);
+        let answer = session.commit().await;
+        call.end(&self.meters, &answer);
+        match answer {
             Ok(()) => {}
             // The server says that it has not committed; without an answer nobody knows until the ledger is read.
-            Err(error) if error.as_database_error().is_some() => return Err(trouble("commit", error)),
+            Err(error) if error.as_database_error().is_some() => return Err(Trouble::of("commit", error)),
             Err(error) => {
-                batch.answer_outstanding = Some(rejected);
-                return Err(trouble("commit", error));
+                batch.traces.answer_outstanding();
+                batch.answer_outstanding = Some(flush);
+                return Err(Trouble::of("commit", error));
             }
         }
         self.ledger.committed(&batch.spans);
-        self.finish(batch, &rejected, started).await
+        self.finish(batch, flush).await
     }
 
     /// Dead letters are acknowledged before the move of the ledger is committed. After a crash in between there may be two
     /// with the same coordinates; never none.
-    fn set_aside(&self, batch: &mut Batch<'_>, rejected: &[(u32, Rejection)]) -> Result<(), Trouble> {
+    fn set_aside(&mut self, batch: &mut Batch<'_>, rejected: &[(u32, Rejection)]) -> Result<(), Trouble> {
         let Some((index, first)) = rejected.first() else { return Ok(()) };
-        if let Some(reporter) = &self.reporter {
+        if let Some(reporter) = &mut self.reporter {
             return reporter
                 .report(batch, rejected, &self.stop)
                 .map_err(|error| Trouble::Wait(Box::new(error)));
         }
+        batch.traces.intolerable(*index, first);
+        self.meters.connect.failed(clock::now_ms());
         let record = &batch.records[*index as usize];
         Err(Trouble::Fatal(Error::failed(Intolerable {
             connector: self.connector.name.clone(),
@@ -312,31 +312,45 @@ impl Store {
     async fn advance(
         &mut self,
         session: &mut Session,
-        batch: &Batch<'_>,
+        batch: &mut Batch<'_>,
         rejected: &[(u32, Rejection)],
     ) -> Result<(), Trouble> {
+        let call = Call::begin(Statement::UpdateLedger(batch.spans.len()), &mut batch.traces);
+        let moved = self.move_on(session, batch, rejected).await;
+        call.end(&self.meters, &moved);
+        match moved {
+            Ok(None) => Ok(()),
+            Ok(Some(at)) => Err(Trouble::Fenced(at)),
+            Err(error) => Err(Trouble::of("move the ledger", error)),
+        }
+    }
+
+    /// Moves the ledger on for each partition of the batch, until one belongs to somebody else.
+    async fn move_on(
+        &mut self,
+        session: &mut Session,
+        batch: &Batch<'_>,
+        rejected: &[(u32, Rejection)],
+    ) -> Result<Option<TopicPartition>, sqlx::Error> {
         for span in &batch.spans {
             let of_span =
                 |(index, _): &&(u32, _)| batch.span_of(&batch.records[*index as usize]).at == span.at;
             let dead = rejected.iter().filter(of_span).count() as u64;
-            let moved = self.ledger.advance(session, span, dead).await;
-            if !moved.map_err(|error| trouble("move the ledger", error))? {
-                return Err(Trouble::Fenced(span.at.clone()));
+            if !self.ledger.advance(session, span, dead).await? {
+                return Ok(Some(span.at.clone()));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    async fn finish(
-        &mut self,
-        batch: &Batch<'_>,
-        rejected: &[(u32, Rejection)],
-        started: Instant,
-    ) -> Result<(), Trouble> {
-        self.meters.stored(batch, rejected, started.elapsed());
-        self.styled.stored(batch, rejected);
-        let offsets = batch.spans.iter().map(|span| (span.at.clone(), span.next_offset)).collect();
-        self.tell(Event::Stored(offsets)).await;
+    async fn finish(&mut self, batch: &mut Batch<'_>, mut flush: Flush) -> Result<(), Trouble> {
+        for (index, _) in &flush.rejected {
+            flush.tally.set_aside(batch.records[*index as usize].topic());
+        }
+        self.meters.stored(batch, &flush);
+        std::mem::take(&mut batch.traces).stored(batch, &flush.rejected, clock::system());
+        self.styled.stored(batch, &flush.rejected);
+        self.tell(Event::Stored(batch.spans.iter().map(Span::stored).collect())).await;
         Ok(())
     }
 
@@ -344,89 +358,4 @@ impl Store {
     async fn tell(&self, event: Event) {
         let _ = self.events.send(event).await;
     }
-}
-
-/// Writes all rows of one table; rows that the database refuses are added to `rejected`.
-async fn insert_part(
-    session: &mut Session,
-    batch: &mut Batch<'_>,
-    index: usize,
-    rejected: &mut Vec<(u32, Rejection)>,
-) -> Result<(), Trouble> {
-    let Batch { records, parts, .. } = batch;
-    let part = &mut parts[index];
-    for chunk in 0..part.chunks.len() {
-        let arguments = part.chunks[chunk].arguments.take();
-        let mut pending = vec![(part.chunks[chunk].range.clone(), arguments)];
-        // The left half comes off the stack first, so rows are inserted in the order of their records.
-        while let Some((range, arguments)) = pending.pop() {
-            let refused = if let Some(refused) = refused_unsent(session, part, records, &range) {
-                Some(refused)
-            } else {
-                let arguments = arguments.unwrap_or_else(|| part.arguments(records, range.clone()));
-                insert(session, part, range.len(), arguments).await?
-            };
-            match refused {
-                None => {}
-                Some(rejection) if range.len() == 1 && !part.rows.may_be_rejected() => {
-                    return Err(Trouble::Wait(rejection.message.into()));
-                }
-                Some(rejection) if range.len() == 1 => rejected.push((part.accepted[range.start], rejection)),
-                Some(_) => {
-                    let middle = range.start + range.len() / 2;
-                    pending.push((middle..range.end, None));
-                    pending.push((range.start..middle, None));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A statement that the server would not even read, but end the connection over.
-fn refused_unsent(
-    session: &Session,
-    part: &Part,
-    records: &[kafka::Record<'_>],
-    range: &Range<usize>,
-) -> Option<Rejection> {
-    let rows = part.accepted[range.clone()].iter().map(|index| &records[*index as usize]);
-    let bytes: usize = rows.map(|record| part.rows.row_bytes(record)).sum();
-    let bytes_max = session.packet_bytes_max;
-    (bytes > bytes_max).then(|| {
-        let message =
-            format!("the row has up to {bytes} bytes, and the server's max_allowed_packet is {bytes_max}");
-        Rejection::of_row(dead_letter::Reason::TooLarge, 1_153, "08S01", message)
-    })
-}
-
-/// Runs one statement; `Some` if its rows, or one of them, can never be stored. A refused statement leaves no row behind.
-async fn insert(
-    session: &mut Session,
-    part: &Part,
-    rows: usize,
-    arguments: sqlx::mysql::MySqlArguments,
-) -> Result<Option<Rejection>, Trouble> {
-    let text = part.rows.statements().text(rows);
-    match session.run_built(text, arguments).await {
-        Ok(_) => Ok(None),
-        Err(error) => match errors::class(&error) {
-            Class::Data(reason) if part.rows.may_be_rejected() => Ok(Some(errors::rejection(reason, &error))),
-            _ => Err(trouble("insert rows", error)),
-        },
-    }
-}
-
-fn trouble(operation: &'static str, source: sqlx::Error) -> Trouble {
-    let hint = match errors::class(&source) {
-        Class::Collision => return Trouble::Collision(Box::new(Failed { operation, hint: "", source })),
-        Class::Config => {
-            "; this worked before, so settings, rights or the table were changed: correct them, the writer waits"
-        }
-        Class::Unknown | Class::Data(_) => {
-            "; not a known error of infrastructure, the writer waits all the same"
-        }
-        Class::Infrastructure => "",
-    };
-    Trouble::Wait(Box::new(Failed { operation, hint, source }))
 }

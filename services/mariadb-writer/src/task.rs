@@ -10,7 +10,7 @@ use std::{
 use kafka::{Consumer, ConsumerSettings, Property};
 use schema_registry::Registry;
 use service::{Control, Error, Health, Stop, cause_chain, clock};
-use telemetry::Metrics;
+use telemetry::Tracer;
 use tokio::{runtime, sync::mpsc};
 
 use crate::{
@@ -48,7 +48,9 @@ pub(crate) struct Task {
     /// How records become rows of each table.
     pub(crate) tables: Tables,
     /// Where it counts.
-    pub(crate) metrics: Metrics,
+    pub(crate) meters: Meters,
+    /// What makes the spans of its records and batches.
+    pub(crate) tracer: Tracer,
     /// Where it says what does not answer.
     pub(crate) health: Health,
     /// Whether it is to pause.
@@ -116,9 +118,20 @@ impl Task {
     /// Joins the group and works until told to stop, or until the group has no place for this member any more.
     fn session(&self) -> Result<(), Error> {
         let Self {
-            connector, number, cluster, registry, tables, metrics, health, control, stop, styled, ..
+            connector,
+            number,
+            cluster,
+            registry,
+            tables,
+            meters,
+            tracer,
+            health,
+            control,
+            stop,
+            styled,
+            ..
         } = self.clone();
-        let meters = Meters::new(&metrics, &connector.name);
+        meters.connect.joined();
         let (consumer, reporter) = self.clients()?;
         let (work, asked) = mpsc::channel(BATCHES_WAITING);
         let (told, events) = mpsc::channel(EVENTS_WAITING);
@@ -142,6 +155,7 @@ impl Task {
             work,
             events,
             meters,
+            tracer,
             control,
             stop,
             health,
@@ -168,7 +182,7 @@ impl Task {
 
     /// The consumer, and whoever sets records aside if the connector has a topic for them.
     fn clients(&self) -> Result<(Consumer, Option<Reporter>), Error> {
-        let Self { connector, number, instance, kafka, .. } = self;
+        let Self { connector, number, instance, kafka, meters, tracer, .. } = self;
         let refused = |error: kafka::Error| {
             let setting = format!("connector {}: consumer.override.* or producer.override.*", connector.name);
             let allowed = "properties that librdkafka knows, with values that it takes";
@@ -182,7 +196,7 @@ impl Task {
         let mut own = vec![Property { key: key.to_owned(), value: value.to_owned() }];
         own.extend(properties(&connector.producer_properties));
         let producer = kafka.producer(&client, &own).map_err(refused)?;
-        Ok((consumer, Some(Reporter::new(producer, topic, &connector.name, *number))))
+        Ok((consumer, Some(Reporter::new(producer, topic, (&connector.name, *number), meters, tracer))))
     }
 }
 

@@ -6,11 +6,13 @@
 
 pub mod bench;
 mod headers;
+mod laps;
 mod meters;
 pub mod progress;
 mod schemas;
 mod settings;
 pub mod stream;
+mod traced;
 pub mod verdict;
 mod watch;
 mod worker;

@@ -29,6 +29,11 @@ impl Counts {
         format!(r#"{{"read":{},"valid":{},"dead":{}}}"#, self.read, self.valid, self.dead)
     }
 
+    /// Records read and neither forwarded nor set aside: 0, or the books are wrong.
+    pub fn missing(self) -> i64 {
+        self.read as i64 - self.valid as i64 - self.dead as i64
+    }
+
     fn plus(self, other: Self) -> Self {
         Self { read: self.read + other.read, valid: self.valid + other.valid, dead: self.dead + other.dead }
     }
@@ -39,6 +44,20 @@ impl Counts {
 struct Place {
     position: Position,
     counts: Counts,
+    handled_ms: i64,
+}
+
+/// How a partition stands in the last committed transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The partition.
+    pub at: TopicPartition,
+    /// The offset to read next, if any record of it was ever committed.
+    pub next_offset: Option<i64>,
+    /// Kafka timestamp of the last record handled; until there is one, when the partition was taken.
+    pub handled_ms: i64,
+    /// Its records so far.
+    pub counts: Counts,
 }
 
 /// The partitions that this instance owns, as they stand in the last committed transaction.
@@ -50,34 +69,46 @@ pub struct Progress {
 /// What a batch adds, by partition.
 #[derive(Debug, Default)]
 pub struct Tally {
-    added: Vec<(TopicPartition, i64, Counts)>,
+    added: Vec<Added>,
+}
+
+#[derive(Debug)]
+struct Added {
+    at: TopicPartition,
+    next_offset: i64,
+    /// 0 if the record does not say.
+    timestamp_ms: i64,
+    counts: Counts,
 }
 
 impl Tally {
     /// Counts one record, the newest of its partition.
-    pub fn add(&mut self, topic: &str, partition: i32, offset: i64, is_valid: bool) {
-        let known = self.added.iter().position(|(at, ..)| at.partition == partition && *at.topic == *topic);
-        let index = known.unwrap_or_else(|| {
-            self.added.push((TopicPartition { topic: topic.into(), partition }, 0, Counts::default()));
+    pub fn add(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: i64, is_valid: bool) {
+        let is_it = |added: &Added| added.at.partition == partition && *added.at.topic == *topic;
+        let index = self.added.iter().position(is_it).unwrap_or_else(|| {
+            let at = TopicPartition { topic: topic.into(), partition };
+            self.added.push(Added { at, next_offset: 0, timestamp_ms: 0, counts: Counts::default() });
             self.added.len() - 1
         });
-        let (_, next, counts) = &mut self.added[index];
-        *next = offset + 1;
-        counts.read += 1;
+        let added = &mut self.added[index];
+        added.next_offset = offset + 1;
+        added.timestamp_ms = timestamp_ms;
+        added.counts.read += 1;
         if is_valid {
-            counts.valid += 1;
+            added.counts.valid += 1;
         } else {
-            counts.dead += 1;
+            added.counts.dead += 1;
         }
     }
 }
 
 impl Progress {
     /// Takes partitions over where their last owner left them.
-    pub fn take(&mut self, committed: &[Committed]) -> Vec<(TopicPartition, Position)> {
+    pub fn take(&mut self, committed: &[Committed], now_ms: i64) -> Vec<(TopicPartition, Position)> {
         let taken = committed.iter().map(|committed| {
             let position = committed.offset.map_or(Position::Beginning, Position::Offset);
-            let place = Place { position, counts: Counts::from_metadata(&committed.metadata) };
+            let counts = Counts::from_metadata(&committed.metadata);
+            let place = Place { position, counts, handled_ms: now_ms };
             self.places.insert(committed.at.clone(), place);
             (committed.at.clone(), position)
         });
@@ -96,18 +127,22 @@ impl Progress {
 
     /// Offsets and metadata to commit for a batch.
     pub fn offsets(&self, tally: &Tally) -> Vec<(TopicPartition, i64, String)> {
-        let offsets = tally.added.iter().map(|(at, next, added)| {
-            let before = self.places.get(at).map(|place| place.counts).unwrap_or_default();
-            (at.clone(), *next, before.plus(*added).to_metadata())
+        let offsets = tally.added.iter().map(|added| {
+            let before = self.places.get(&added.at).map(|place| place.counts).unwrap_or_default();
+            (added.at.clone(), added.next_offset, before.plus(added.counts).to_metadata())
         });
         offsets.collect()
     }
 
     /// The batch is committed.
     pub fn advance(&mut self, tally: &Tally) {
-        for (at, next, added) in &tally.added {
-            if let Some(place) = self.places.get_mut(at) {
-                *place = Place { position: Position::Offset(*next), counts: place.counts.plus(*added) };
+        for added in &tally.added {
+            if let Some(place) = self.places.get_mut(&added.at) {
+                place.position = Position::Offset(added.next_offset);
+                place.counts = place.counts.plus(added.counts);
+                if added.timestamp_ms > 0 {
+                    place.handled_ms = added.timestamp_ms;
+                }
             }
         }
     }
@@ -117,19 +152,24 @@ impl Progress {
         self.places.iter().map(|(at, place)| (at.clone(), place.position)).collect()
     }
 
-    /// The offset to read next in each partition, if any record of it was ever committed.
-    pub fn next_offsets(&self) -> Vec<(TopicPartition, Option<i64>)> {
-        let next = |position| match position {
-            Position::Offset(offset) => Some(offset),
-            Position::Beginning => None,
-        };
-        self.places.iter().map(|(at, place)| (at.clone(), next(place.position))).collect()
+    /// How each partition stands.
+    pub fn standings(&self) -> Vec<Standing> {
+        let standings = self.places.iter().map(|(at, place)| Standing {
+            at: at.clone(),
+            next_offset: match place.position {
+                Position::Offset(offset) => Some(offset),
+                Position::Beginning => None,
+            },
+            handled_ms: place.handled_ms,
+            counts: place.counts,
+        });
+        standings.collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Committed, Counts, Position, Progress, Tally, TopicPartition};
+    use super::{Committed, Counts, Position, Progress, Standing, Tally, TopicPartition};
 
     fn toll(partition: i32) -> TopicPartition {
         TopicPartition { topic: "toll".into(), partition }
@@ -139,20 +179,28 @@ mod tests {
     #[test]
     fn counts_follow_the_commits() {
         let mut progress = Progress::default();
-        let start = progress.take(&[
-            Committed { at: toll(0), offset: Some(7), metadata: r#"{"read":7,"valid":5,"dead":2}"#.into() },
+        let metadata = r#"{"read":7,"valid":5,"dead":2}"#.into();
+        let committed = [
+            Committed { at: toll(0), offset: Some(7), metadata },
             Committed { at: toll(1), offset: None, metadata: String::new() },
-        ]);
+        ];
+        let start = progress.take(&committed, 1_000);
         assert_eq!(start, [(toll(0), Position::Offset(7)), (toll(1), Position::Beginning)]);
 
         let mut tally = Tally::default();
-        tally.add("toll", 0, 7, true);
-        tally.add("toll", 0, 9, false);
+        tally.add("toll", 0, 7, 1_040, true);
+        tally.add("toll", 0, 9, 1_060, false);
         let expected = Counts { read: 9, valid: 6, dead: 3 };
         assert_eq!(progress.offsets(&tally), [(toll(0), 10, expected.to_metadata())]);
-        assert_eq!(progress.next_offsets(), [(toll(0), Some(7)), (toll(1), None)]);
+        let untouched = Counts { read: 7, valid: 5, dead: 2 };
+        let before = Standing { at: toll(0), next_offset: Some(7), handled_ms: 1_000, counts: untouched };
+        let unread =
+            Standing { at: toll(1), next_offset: None, handled_ms: 1_000, counts: Counts::default() };
+        assert_eq!(progress.standings(), [before.clone(), unread.clone()]);
         progress.advance(&tally);
-        assert_eq!(progress.next_offsets()[0], (toll(0), Some(10)));
+        let after = Standing { next_offset: Some(10), handled_ms: 1_060, counts: expected, ..before };
+        assert_eq!(progress.standings(), [after, unread]);
+        assert_eq!((expected.missing(), Counts { dead: 2, ..expected }.missing()), (0, 1));
         assert_eq!(Counts::from_metadata(&expected.to_metadata()), expected);
         assert_eq!(Counts::from_metadata("somebody else's"), Counts::default());
 

@@ -56,6 +56,31 @@ impl Verdict {
         !matches!(self, Self::Refused(_))
     }
 
+    /// In one word, as spans have it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Marked(marks) if marks.flags.is_some() => "flagged",
+            Self::Valid | Self::Marked(_) => "valid",
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// What goes on in place of the text that came.
+    pub(crate) fn normalised(&self) -> Option<&Normalised> {
+        match self {
+            Self::Marked(marks) => marks.normalised.as_ref(),
+            Self::Valid | Self::Refused(_) => None,
+        }
+    }
+
+    /// What kind of text the record came as, if it is not Avro.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        match self {
+            Self::Refused(refusal) => refusal.dialect,
+            Self::Valid | Self::Marked(_) => self.normalised().map(|normalised| normalised.dialect),
+        }
+    }
+
     /// The record came as text, and is judged by the Avro that it became.
     pub(crate) fn of_text(self, dialect: Dialect, value: Vec<u8>) -> Self {
         let normalised = Some(Normalised { dialect, value });

@@ -12,16 +12,18 @@ use kafka::{
 };
 use schema_registry::Registry;
 use service::{Attempt, Context, Control, Error, Health, Stop, clock, wait_for};
-use telemetry::Metrics;
 use tokio::runtime::Handle;
 
 use crate::{
     Settings,
     bench::{Bench, Raw},
-    headers, meters,
+    headers,
+    laps::{Laps, Step},
+    meters::Meters,
     progress::{Progress, Tally},
     schemas::Patient,
     stream::Stream,
+    traced::{Traced, Tracing},
     verdict::Verdict,
     watch::Watched,
 };
@@ -48,7 +50,8 @@ pub(crate) struct Worker {
     stop: Stop,
     health: Health,
     control: Control,
-    metrics: Metrics,
+    meters: Meters,
+    tracing: Tracing,
     watched: Arc<Watched>,
 }
 
@@ -121,6 +124,7 @@ impl Worker {
             None => fs::read_to_string(HOST_NAME).map_err(Error::failed)?.trim().to_owned(),
         };
         let id = format!("{}-{name}", settings.group_id);
+        let meters = Meters::new(&context.metrics, &settings.group_id, &streams);
         Ok(Self {
             streams: streams
                 .into_iter()
@@ -149,7 +153,8 @@ impl Worker {
             stop: context.stop.clone(),
             health: context.health.clone(),
             control: context.control.clone(),
-            metrics: context.metrics.clone(),
+            meters,
+            tracing: Tracing::new(&context.tracer, &settings.group_id),
             watched,
         })
     }
@@ -191,10 +196,12 @@ impl Worker {
         let mut run = Run { producer, consumer: &consumer, progress: Progress::default(), paused: false };
         let mut batch: Vec<Record<'_>> = Vec::with_capacity(self.limits.rows_max);
         while !self.stop.is_stopping() {
+            let mut laps = Laps::start(clock::system(), clock::instant());
             match consumer.poll_batch(&self.limits, &mut batch) {
                 Err(error) if error.class() == Class::Infrastructure => self.watched.failed(&error),
                 polled => polled?,
             }
+            laps.end(Step::Poll, clock::instant());
             let gone = self.follow_group(&mut run)?;
             if !gone.is_empty() {
                 batch.retain(|record| {
@@ -202,8 +209,9 @@ impl Worker {
                 });
             }
             self.follow_control(&mut run)?;
+            self.watched.waits(batch.is_empty() && !run.paused);
             if !batch.is_empty() && !run.paused {
-                self.handle(&mut run, &batch)?;
+                self.handle(&mut run, &batch, laps)?;
             }
             batch.clear();
         }
@@ -211,24 +219,34 @@ impl Worker {
     }
 
     /// Judges a batch and moves it in one transaction; whatever goes wrong, it is done again or not at all.
-    fn handle(&mut self, run: &mut Run<'_>, batch: &[Record<'_>]) -> Result<(), Ended> {
+    fn handle(&mut self, run: &mut Run<'_>, batch: &[Record<'_>], mut laps: Laps) -> Result<(), Ended> {
         let verdicts = self.judge(batch)?;
-        let mut tally = Tally::default();
-        for (record, verdict) in batch.iter().zip(&verdicts) {
-            tally.add(record.topic(), record.partition(), record.offset(), verdict.is_valid());
-        }
+        laps.end(Step::Judge, clock::instant());
+        let mut traced = self.tracing.batch(&laps, batch.len());
+        let sent = self.forward(run, batch, &verdicts, &mut traced);
+        // What is logged from here on belongs to the transaction's trace.
+        let _context = traced.attach();
         let mut patience = Patience::new(self);
-        let moved = self.forward(run, batch, &verdicts).and_then(|()| {
-            run.producer
-                .commit(run.consumer, &run.progress.offsets(&tally), |error| patience.keep_trying(error))
+        let tally = tally(batch, &verdicts);
+        let moved = sent.and_then(|()| {
+            laps.end(Step::Send, clock::instant());
+            traced.commits(&laps);
+            run.producer.commit(run.consumer, &run.progress.offsets(&tally), |error| {
+                let goes_on = patience.keep_trying(error);
+                traced.fails(error, goes_on);
+                goes_on
+            })
         });
+        laps.end(Step::Commit, clock::instant());
         let is_tried = patience.is_tried();
         if let Err(error) = moved {
+            traced.aborted(&error, &laps);
             return self.recover(run, error, is_tried);
         }
         run.progress.advance(&tally);
-        self.watched.at(run.progress.next_offsets());
-        meters::count(&self.metrics, batch, &verdicts);
+        self.watched.at(run.progress.standings());
+        self.meters.count(batch, &verdicts, traced.records(), &laps);
+        traced.committed(&laps);
         if is_tried {
             self.health.set(TRANSACTIONS, Ok(()));
             // A first request to commit may still be on its way; a new epoch shuts it out of the next transaction.
@@ -257,19 +275,25 @@ impl Worker {
         run: &Run<'_>,
         batch: &[Record<'_>],
         verdicts: &[Verdict],
+        traced: &mut Traced,
     ) -> Result<(), kafka::Error> {
         run.producer.begin()?;
         for (record, verdict) in batch.iter().zip(verdicts) {
-            let (stream, _) = find(&mut self.streams, record);
+            let found = find(&mut self.streams, record);
+            let span = self.tracing.follow(traced, record, verdict, found);
+            let context = span.as_ref().map(|span| span.context().traceparent());
+            let context = context.as_deref();
+            let (stream, _) = found;
             let (topic, value, headers) = match verdict {
-                Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None)),
+                Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None, context)),
                 Verdict::Marked(marks) => {
                     let normalised = marks.normalised.as_ref().map(|normalised| &*normalised.value);
-                    (&stream.valid, normalised.or(record.value()), headers::valid(record, Some(marks)))
+                    let headers = headers::valid(record, Some(marks), context);
+                    (&stream.valid, normalised.or(record.value()), headers)
                 }
                 Verdict::Refused(refusal) => {
-                    let headers = headers::dead_letter(record, refusal, stream.contract.version());
-                    (&stream.dlq, record.value(), headers)
+                    let version = stream.contract.version();
+                    (&stream.dlq, record.value(), headers::dead_letter(record, refusal, version, context))
                 }
             };
             run.producer.send(Outgoing {
@@ -279,7 +303,7 @@ impl Worker {
                 value,
                 timestamp_ms: Some(record.timestamp_ms()),
                 headers,
-                receipt: None,
+                receipt: span.map(kafka::ended_by),
             })?;
         }
         Ok(())
@@ -344,7 +368,7 @@ impl Worker {
                 Rebalance::Assigned(partitions) => {
                     let committed =
                         self.wait("kafka", || run.consumer.committed(&partitions).map_err(attempt))?;
-                    run.consumer.start(&run.progress.take(&committed))?;
+                    run.consumer.start(&run.progress.take(&committed, clock::now_ms()))?;
                     // The client keeps a pause beyond a change of owner, and those that come must join a pause.
                     run.consumer.resume(&run.progress.partitions())?;
                     run.paused = false;
@@ -356,7 +380,7 @@ impl Worker {
                     gone.extend(partitions);
                 }
             }
-            self.watched.at(run.progress.next_offsets());
+            self.watched.at(run.progress.standings());
         }
         Ok(gone)
     }
@@ -404,6 +428,15 @@ fn attempt(error: kafka::Error) -> Attempt {
 
 fn list(partitions: &[TopicPartition]) -> String {
     partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn tally(batch: &[Record<'_>], verdicts: &[Verdict]) -> Tally {
+    let mut tally = Tally::default();
+    for (record, verdict) in batch.iter().zip(verdicts) {
+        let (topic, partition) = (record.topic(), record.partition());
+        tally.add(topic, partition, record.offset(), record.timestamp_ms(), verdict.is_valid());
+    }
+    tally
 }
 
 fn find<'s>(streams: &'s mut [(Stream, Bench)], record: &Record<'_>) -> &'s mut (Stream, Bench) {

@@ -13,7 +13,7 @@ use events::{Shape, TollPassage};
 use schema_registry::{SchemaId, frame};
 use validator::{
     StreamPath,
-    bench::{Bench, Raw, Schema, Schemas},
+    bench::{Bench, Identity, Raw, Schema, Schemas},
     stream::Stream,
     verdict::{Refusal, Verdict},
 };
@@ -172,6 +172,21 @@ fn a_flagged_record_goes_on() {
     };
     assert_eq!(marks.flags.as_deref(), Some("IMPLAUSIBLE_TIME:occurred_at_recent"));
     assert_eq!(marks.normalised, None);
+}
+
+/// What tells a record from others is read also where the rest of it cannot be, once its schema is known.
+#[test]
+fn a_spoiled_record_is_identified() {
+    let (stream, mut bench, good) = (toll(), Bench::new(Tz::UTC), framed(|_| ()));
+    let known = Identity { schema_id: Some(SchemaId::Id(SCHEMA_ID)), event_id: None };
+    assert_eq!(bench.identify(&good, none()), known);
+    let Ok(verdict) = bench.judge(&stream, raw(Some(&good)), none(), &Registry::default());
+    assert_eq!(verdict, Verdict::Valid);
+    let identified = Identity { event_id: Some(uuid::Uuid::nil().to_string()), ..known.clone() };
+    assert_eq!(bench.identify(&good, none()), identified);
+    assert_eq!(bench.identify(&good[..good.len() - 4], none()), identified);
+    assert_eq!(bench.identify(&good[..9], none()), known);
+    assert_eq!(bench.identify(IBM.as_bytes(), none()), Identity::default());
 }
 
 /// A known schema is looked up once; an unknown one again each time, for it may be registered a moment later.

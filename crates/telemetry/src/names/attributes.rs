@@ -96,7 +96,7 @@ pub const SCHEMA_ID: &str = "turnpike.schema.id";
 pub const CONTRACT_VERSION: &str = "turnpike.contract.version";
 /// Of a span: the connector that stores.
 pub const SPAN_CONNECTOR: &str = "turnpike.connector";
-/// Of a span: `stored`, `skipped` by a filter, or `rejected`.
+/// Of a span: `stored`, `skipped` by a filter, `rejected`, `taken_over` by another writer, or `undone` at a stop.
 pub const SPAN_OUTCOME: &str = "turnpike.outcome";
 /// Of a span: the deliberate fault that the generator gave the record.
 pub const SPAN_FAULT: &str = "turnpike.fault";

@@ -35,9 +35,9 @@ pub const CONNECT_BATCH_MAX: Metric =
 /// Operations that failed for lack of infrastructure or over a record.
 pub const CONNECT_FAILURES: Metric =
     plain("kafka_connect_task_error_metrics_total_record_failures", "Operations on records that failed");
-/// Records that failed.
+/// Records whose failure is not tolerated.
 pub const CONNECT_ERRORS: Metric =
-    plain("kafka_connect_task_error_metrics_total_record_errors", "Records that failed for good");
+    plain("kafka_connect_task_error_metrics_total_record_errors", "Records whose failure is not tolerated");
 /// Records set aside.
 pub const CONNECT_SKIPPED: Metric =
     plain("kafka_connect_task_error_metrics_total_records_skipped", "Records set aside because of an error");

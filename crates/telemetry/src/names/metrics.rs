@@ -54,16 +54,16 @@ pub const PAUSED: Metric =
 
 /// Time that one batch of records takes to be handled, by `GROUP`.
 pub const PROCESS_DURATION: Metric =
-    histogram("messaging.process.duration", Unit::Milliseconds, "Time from a batch in hand to its commit");
+    histogram("messaging.process.duration", Unit::Microseconds, "Time from a batch in hand to its commit");
 /// Time of a request to Kafka, by `OPERATION`.
 pub const OPERATION_DURATION: Metric = histogram(
     "messaging.client.operation.duration",
-    Unit::Milliseconds,
+    Unit::Microseconds,
     "Time of an operation on Kafka, for example of a commit",
 );
 /// Time of a request to MariaDB, by `DB_OPERATION` and `DB_COLLECTION`.
 pub const DB_DURATION: Metric =
-    histogram("db.client.operation.duration", Unit::Milliseconds, "Time of an operation on the database");
+    histogram("db.client.operation.duration", Unit::Microseconds, "Time of an operation on the database");
 /// Age of the oldest record not yet handled, by `GROUP`, `TOPIC` and `PARTITION`; 0 if there is none.
 pub const LAG_TIME: Metric = gauge(
     "turnpike.consumer_group.lag.time",

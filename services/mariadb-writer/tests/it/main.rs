@@ -10,4 +10,5 @@ mod outages;
 mod proxy;
 mod stop;
 mod support;
+mod telemetry;
 mod transforms;
