@@ -37,6 +37,17 @@ pub enum Cause {
     Impossible(&'static str),
 }
 
+/// What one rule says of a record, whether it holds or fails.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opinion<'j> {
+    /// The rule.
+    pub rule: &'j Rule,
+    /// How it failed; `None` if it holds.
+    pub cause: Option<Cause>,
+    /// The fields that it looks at, with their values.
+    pub seen: serde_json::Map<String, Json>,
+}
+
 impl From<Fault> for Cause {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -65,6 +76,29 @@ impl Judge {
             };
             failures.push(Failure { rule: index, cause });
         }
+    }
+
+    /// What every rule says of a record, in the contract's order: [`Self::judge`] for people, who also ask why a record is good.
+    pub fn opinions(&self, values: &[Value<'_>], timestamp_ms: i64) -> Vec<Opinion<'_>> {
+        let scope = Scope::new(values, timestamp_ms);
+        let mut opinions = Vec::with_capacity(self.rules.len());
+        for (rule, condition) in &self.rules {
+            let cause = match condition.expr.truth(scope) {
+                Ok(true) => None,
+                Ok(false) => Some(Cause::False),
+                Err(fault) => Some(fault.into()),
+            };
+            opinions.push(Opinion { rule, cause, seen: self.seen(condition, values) });
+        }
+        opinions
+    }
+
+    /// The fields that a condition looks at, with their values as people write them.
+    fn seen(&self, condition: &Condition, values: &[Value<'_>]) -> serde_json::Map<String, Json> {
+        let named = |index: &usize| {
+            (self.fields[*index].name.clone(), field_json(&self.fields[*index], &values[*index]))
+        };
+        condition.fields.iter().map(named).collect()
     }
 
     /// The rules, in the contract's order.
@@ -123,12 +157,9 @@ impl Judge {
 pub fn detail(judge: &Judge, failures: &[Failure], values: &[Value<'_>]) -> Json {
     let failed = failures.iter().map(|failure| {
         let (rule, condition) = &judge.rules[failure.rule];
-        let seen = condition.fields.iter().map(|index| {
-            (judge.fields[*index].name.clone(), field_json(&judge.fields[*index], &values[*index]))
-        });
         json!({
             "rule": rule.name, "code": rule.code.code(), "doc": rule.doc, "expr": rule.expr,
-            "values": seen.collect::<serde_json::Map<_, _>>(),
+            "values": judge.seen(condition, values),
         })
     });
     Json::Array(failed.collect())

@@ -50,6 +50,30 @@ fn mistakes_are_located_and_explained() {
     }
 }
 
+/// For people every rule is told with what it saw, and what fails is what the judge finds.
+#[test]
+fn opinions_agree_with_the_verdict() {
+    let shape = toll_shape();
+    let expr = "message.lane >= 1 && message.toll_plaza_id == 4004";
+    let judge =
+        with_rule(expr).parse::<Contract>().and_then(|contract| contract.bind(&shape)).expect("binds");
+    let (lane, plaza) = (shape.index_of("lane"), shape.index_of("toll_plaza_id"));
+    let mut values = vec![Value::Null; shape.fields().len()];
+    values[plaza.expect("is there")] = Value::Int(4004);
+    let lane = lane.expect("is there");
+    for (value, cause) in
+        [(Value::Int(1), None), (Value::Int(0), Some(Cause::False)), (Value::Null, Some(Cause::Null(lane)))]
+    {
+        values[lane] = value;
+        let [opinion] = &judge.opinions(&values, 0)[..] else { panic!("one rule, one opinion") };
+        assert_eq!((opinion.rule.name.as_str(), opinion.cause), ("r", cause), "{value:?}");
+        assert_eq!(opinion.seen.keys().collect::<Vec<_>>(), ["lane", "toll_plaza_id"]);
+        let mut failures = Vec::new();
+        judge.judge(&values, 0, &mut failures);
+        assert_eq!(failures.first().map(|failure| failure.cause), cause);
+    }
+}
+
 /// A filter is a condition by itself: syntax is checked alone, names and types with the schema, null is no answer.
 #[test]
 fn a_filter_tells_which_records_are_wanted() {

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic as NativeTopic, ResourceSpecifier, TopicReplication},
     consumer::{BaseConsumer, Consumer as _},
     error::RDKafkaErrorCode,
@@ -163,6 +163,25 @@ impl Admin {
         self.reader
             .fetch_watermarks(topic, partition, ASK_TIMEOUT)
             .map_err(|error| Error::new(format!("ask for the offsets of {topic}[{partition}]"), &error))
+    }
+
+    /// The offset of a partition's first record that is not older than a time; `None` if all are older.
+    pub fn offset_at(&self, topic: &str, partition: i32, timestamp_ms: i64) -> Result<Option<i64>, Error> {
+        let failed =
+            |error| Error::new(format!("ask for the offset of a time in {topic}[{partition}]"), &error);
+        let mut wanted = TopicPartitionList::with_capacity(1);
+        // The broker takes a negative time for a name of an offset.
+        let time = Offset::Offset(timestamp_ms.max(0));
+        wanted.add_partition_offset(topic, partition, time).map_err(failed)?;
+        let found = self.reader.offsets_for_times(wanted, ASK_TIMEOUT).map_err(failed)?;
+        let first = found.elements().into_iter().next();
+        first.map_or(Ok(None), |first| {
+            first.error().map_err(failed)?;
+            match first.offset() {
+                Offset::Offset(offset) => Ok(Some(offset)),
+                _ => Ok(None),
+            }
+        })
     }
 }
 

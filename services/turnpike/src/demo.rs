@@ -2,7 +2,9 @@
 
 mod crew;
 mod ending;
+mod finished;
 mod flows;
+mod jaeger;
 mod member;
 mod summary;
 
@@ -24,6 +26,7 @@ use crate::{
     topics::{TOPICS, create_one, outcome},
 };
 use crew::Crew;
+use jaeger::Traces;
 use member::Executables;
 
 /// Partitions of each topic: the services' own default.
@@ -42,6 +45,7 @@ const FIRST_ROW_EVERY: Duration = Duration::from_millis(100);
   turnpike demo --seconds 30 --rate 1000 --malformed 5%
   turnpike demo --rate 0                     as fast as possible
   turnpike demo --malformed truncated=1%     one kind of malformed record
+  turnpike demo --jaeger                     with a page where records can be followed
 
 Every service is its own process: kill -9 the pid of one and watch it recover. Ctrl-C ends the demo: the generators stop, what is in flight is drained for as long as it moves, and the ledger must balance. A second Ctrl-C ends the draining.
 Exit code 1: the ledger does not balance, or a service failed; data and logs are kept then.")]
@@ -55,6 +59,9 @@ pub(crate) struct Options {
     /// Share of records made wrong on purpose, of all kinds together or as KIND=SHARE,...
     #[arg(long, default_value = "2%", value_name = "SHARE")]
     malformed: Malformed,
+    /// Start Jaeger too and send it the traces of up to 100 records a second; deploy/jaeger/install builds it
+    #[arg(long)]
+    jaeger: bool,
     /// Leave the folder with data and logs in place
     #[arg(long)]
     keep: bool,
@@ -81,6 +88,7 @@ struct Demo<'d> {
     kafka: Connection,
     database: Database,
     crew: Crew<'d>,
+    traces: Option<Traces<'d>>,
 }
 
 /// Runs the demo from the first start to the last stop.
@@ -90,8 +98,12 @@ pub(crate) fn run(options: &Options, shell: &mut Shell) -> Result<ExitCode, Erro
     let output = shell.output.clone();
     // That nobody reads any more is found out by whoever writes next.
     let progress = Progress::to(move |line| drop(output.say(line)));
-    let stack_options =
-        local_stack::Options { buffer_pool_mib: BUFFER_POOL_MIB, keep: options.keep, progress };
+    let stack_options = local_stack::Options {
+        buffer_pool_mib: BUFFER_POOL_MIB,
+        jaeger: options.jaeger,
+        keep: options.keep,
+        progress,
+    };
     let stack = Stack::start(stack_options).map_err(Error::failed)?;
     // From here on there is something to end in order.
     shell.listen()?;
@@ -137,7 +149,11 @@ impl<'d> Demo<'d> {
         shell.output.say(format!(
             "three generators, validator and writer are started, {took:.1} s after the start"
         ))?;
-        Ok(Self { options, started, stack, kafka, database, crew })
+        let traces = stack.jaeger.as_ref().map(Traces::of).transpose()?;
+        if let Some(traces) = &traces {
+            traces.announce(options.rate, shell)?;
+        }
+        Ok(Self { options, started, stack, kafka, database, crew, traces })
     }
 
     /// Shows what happens until the time is over or the user ends it, then ends everything in order.
@@ -153,6 +169,9 @@ impl<'d> Demo<'d> {
             if !has_row && self.crew.has_row() {
                 has_row = true;
                 self.tell_first_row(shell)?;
+            }
+            if has_row && let Some(traces) = &mut self.traces {
+                traces.look(shell)?;
             }
             self.crew.hold_back(shell);
             if looked >= next_draw {
@@ -177,12 +196,15 @@ impl<'d> Demo<'d> {
         let (kafka, registry) = (kafka.bootstrap_servers(), registry.url());
         let (url, user) = (mariadb.jdbc_url(), User::Reader.name());
         let password = mariadb.password(User::Reader);
+        let jaeger = self.stack.jaeger.as_ref();
+        let jaeger =
+            jaeger.map(|jaeger| format!(" TURNPIKE_JAEGER_URL={}", jaeger.url())).unwrap_or_default();
         shell.output.say(format!(
             "the first row is stored, {seconds:.1} s after the start; look inside with\n  {client}\nfor example\n  \
              {client} -e 'select * from tolldata.livetolldata limit 10'\n\
-             and with turnpike query, tail and ledger in a shell that knows\n  export \
+             and with turnpike query, tail, trace and ledger in a shell that knows\n  export \
              TURNPIKE_KAFKA_BOOTSTRAP_SERVERS={kafka} TURNPIKE_SCHEMA_REGISTRY_URL={registry} \
-             TURNPIKE_MARIADB_URL={url} TURNPIKE_MARIADB_USER={user} TURNPIKE_MARIADB_PASSWORD={password}"
+             TURNPIKE_MARIADB_URL={url} TURNPIKE_MARIADB_USER={user} TURNPIKE_MARIADB_PASSWORD={password}{jaeger}"
         ))
     }
 }

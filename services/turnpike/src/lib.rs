@@ -1,4 +1,4 @@
-//! The command line: `turnpike demo`, `topics`, `ledger`, `tail`, `query`, `feed` and `contract`. Its README is the manual.
+//! The command line: `turnpike demo`, `topics`, `ledger`, `tail`, `query`, `trace`, `feed` and `contract`. Its README is the manual.
 
 mod contract;
 mod database;
@@ -11,6 +11,7 @@ pub mod query;
 mod shell;
 mod tail;
 mod topics;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ enum Command {
     Tail(tail::Options),
     /// Answers questions about what is stored: newest, by vehicle, per plaza and minute, alerts, and more
     Query(query::Options),
+    /// Shows the whole life of one event: its record, what each rule says, its row or dead letter, its spans
+    Trace(trace::Options),
     /// Takes a CSV or JSON feed, from a file or over HTTP, into a stream; see turnpike feed --help
     #[command(disable_help_flag = true)]
     Feed(feed::Options),
@@ -51,6 +54,7 @@ Examples:
   turnpike ledger --watch
   turnpike tail toll --dlq --from-beginning -n 10
   turnpike query vehicles-per-plaza
+  turnpike trace toll/2/41
   turnpike feed deploy/feeds/synop-france.json --file deploy/feeds/samples/synop-france.csv";
 
 /// Runs the command line from its arguments to its exit code.
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
             Command::Ledger(options) => ledger::run(&options, &mut shell),
             Command::Tail(options) => tail::run(&options, &mut shell),
             Command::Query(options) => query::run(&options, &shell),
+            Command::Trace(options) => trace::run(&options, &shell),
             Command::Feed(options) => Ok(feed::run(options)),
             Command::Contract(command) => contract::run(&command, &shell),
         }

@@ -110,9 +110,24 @@ pub(crate) fn grouped(count: u64) -> String {
     text
 }
 
+/// A text that cannot steer a terminal or break a table: control characters are shown as escapes.
+pub(crate) fn harmless(text: &str) -> String {
+    let escaped = |symbol: char| {
+        if symbol.is_control() { symbol.escape_default().to_string() } else { symbol.to_string() }
+    };
+    text.chars().map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{erasure, grouped, row, table};
+    use super::{erasure, grouped, harmless, row, table};
+
+    /// What a sender put into a field reaches no terminal as a command.
+    #[test]
+    fn control_characters_are_shown() {
+        assert_eq!(harmless("Pa\0ris\n\u{1b}[31mX"), "Pa\\u{0}ris\\n\\u{1b}[31mX");
+        assert_eq!(harmless("Orl\u{e9}ans │"), "Orl\u{e9}ans │");
+    }
 
     /// Thousands are told apart, small numbers are left alone.
     #[test]

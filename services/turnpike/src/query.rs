@@ -12,6 +12,7 @@ use service::{Error, clock};
 
 pub use argument::Kind;
 pub use catalogue::{CATALOGUE, Query, Scope, Stream, Table};
+pub(crate) use window::length;
 pub use window::{Range, Window};
 
 use crate::{

@@ -14,6 +14,8 @@ use crate::{
     shell::Shell,
 };
 use decode::Decoder;
+pub(crate) use decode::{hex, plain_text, text};
+pub(crate) use shown::{Content, Fields, time};
 
 /// What names a topic of dead letters.
 const DLQ: &str = ".dlq";

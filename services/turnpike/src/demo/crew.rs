@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use futures::future::join_all;
-use local_stack::Stack;
+use local_stack::{Jaeger, Stack};
 use service::{Error, clock};
 
 use super::{
@@ -66,7 +66,7 @@ impl<'d> Crew<'d> {
 
     /// Broker and database too may be killed by a user who wants to see what happens.
     fn revive_stack(&self, shell: &Shell) -> Result<(), Error> {
-        let Stack { kafka, mariadb, .. } = self.setting.stack;
+        let Stack { kafka, mariadb, jaeger, .. } = self.setting.stack;
         if kafka.pid().is_none() {
             shell.output.say("Kafka is gone; starting it again")?;
             kafka.start().map_err(Error::failed)?;
@@ -74,6 +74,10 @@ impl<'d> Crew<'d> {
         if mariadb.pid().is_none() {
             shell.output.say("MariaDB is gone; starting it again")?;
             mariadb.start().map_err(Error::failed)?;
+        }
+        if let Some(jaeger) = jaeger.as_ref().filter(|jaeger| jaeger.pid().is_none()) {
+            shell.output.say("Jaeger is gone, and its traces with it; starting it again")?;
+            jaeger.start_again().map_err(Error::failed)?;
         }
         Ok(())
     }
@@ -122,6 +126,7 @@ impl<'d> Crew<'d> {
             lag: self.lag(),
             latency: readings.flat_map(|reading| reading.latency.clone()).collect(),
             processes: self.processes(),
+            traces_url: self.setting.stack.jaeger.as_ref().map(Jaeger::url),
             note: note.or(held),
         };
         let is_terminal = shell.output.is_terminal();
@@ -168,10 +173,14 @@ impl<'d> Crew<'d> {
     }
 
     fn processes(&self) -> Vec<Running> {
-        let Stack { kafka, mariadb, .. } = self.setting.stack;
+        let Stack { kafka, mariadb, jaeger, .. } = self.setting.stack;
         let mut processes: Vec<Running> = self.members.iter().map(Member::running).collect();
         processes.push(Running { name: "Kafka", pid: kafka.pid(), resident_kib: kafka.resident_kib() });
         processes.push(Running { name: "MariaDB", pid: mariadb.pid(), resident_kib: mariadb.resident_kib() });
+        processes.extend(jaeger.as_ref().map(|jaeger| {
+            let (pid, resident_kib) = (jaeger.pid(), jaeger.resident_kib());
+            Running { name: "Jaeger", pid, resident_kib }
+        }));
         processes
     }
 }

@@ -54,7 +54,7 @@ impl Demo<'_> {
         shell.output.keep_block();
         shell.output.say("stopping the generators")?;
         self.crew.stop_generators(shell)?;
-        let Self { kafka, database, crew, .. } = &mut self;
+        let Self { kafka, database, crew, traces, .. } = &mut self;
         let mut sources = Sources::new(kafka, database, VALIDATOR_GROUP)?;
         if !crew.has_failed() {
             drain(crew, &mut sources, shell)?;
@@ -67,6 +67,9 @@ impl Demo<'_> {
             shell.output.say(format!("{query}\n{}", first_rows(database, columns, sql, shell)?))?;
         }
         crew.stop_all(shell)?;
+        if let Some(traces) = traces {
+            traces.show(shell)?;
+        }
         if verdict.is_balanced() && !verdict.is_settled() {
             shell.output.say("not proved: something was still in flight")?;
         }

@@ -8,6 +8,9 @@ use telemetry::names;
 /// What the validator calls a record without a reason against it.
 const VALID: &str = "VALID";
 
+/// How the names of topics end that the validator writes to.
+const OUTPUTS: [&str; 2] = [".valid", ".dlq"];
+
 /// Something that is counted, in the order in which records pass.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flow {
@@ -75,7 +78,10 @@ impl Reading {
 fn flow(sample: &Sample) -> Option<Flow> {
     let metric = sample.name.as_str();
     if metric == names::SENT.name {
-        Some(Flow::Produced(label(sample, names::TOPIC)))
+        let topic = label(sample, names::TOPIC);
+        // The validator counts there as well what it forwards and sets aside: that is told by its verdicts.
+        let is_raw = !OUTPUTS.iter().any(|suffix| topic.ends_with(suffix));
+        is_raw.then_some(Flow::Produced(topic))
     } else if metric == names::VERDICTS.name {
         let topic = label(sample, names::STREAM);
         Some(if label(sample, names::REASON) == VALID { Flow::Valid(topic) } else { Flow::Refused(topic) })
@@ -133,7 +139,7 @@ mod tests {
         Sample { name: name.to_owned(), labels: labels(labelled), value }
     }
 
-    /// Counters become flows, reasons other than VALID add up, gauges of all partitions add up by group.
+    /// Counters become flows, each record counting once; reasons other than VALID add up, and gauges of all partitions by group.
     #[test]
     fn metrics_become_flows() {
         let quantiles = |count| Quantiles {
@@ -148,6 +154,8 @@ mod tests {
             time_ms: 0,
             samples: vec![
                 sample(names::SENT.name, [(names::TOPIC, "toll")], 100.0),
+                sample(names::SENT.name, [(names::TOPIC, "toll.valid")], 90.0),
+                sample(names::SENT.name, [(names::TOPIC, "toll.dlq")], 10.0),
                 sample(names::VERDICTS.name, [(names::STREAM, "toll"), (names::REASON, "VALID")], 90.0),
                 sample(names::VERDICTS.name, [(names::STREAM, "toll"), (names::REASON, "OUT_OF_RANGE")], 4.0),
                 sample(names::VERDICTS.name, [(names::STREAM, "toll"), (names::REASON, "NOT_FRAMED")], 6.0),

@@ -15,6 +15,7 @@ use service::{Error, control::Client};
 
 use super::{
     flows::{Reading, Totals},
+    jaeger,
     summary::Running,
 };
 
@@ -168,9 +169,14 @@ impl Member {
         let Setting { executables, stack, rate, malformed } = setting;
         let mut command = Command::new(executables.folder.join(self.service.name()));
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with(OWN_VARIABLES) {
+            let name_text = name.to_string_lossy();
+            let is_of_jaeger = stack.jaeger.is_some() && name_text.starts_with(jaeger::VARIABLES);
+            if name_text.starts_with(OWN_VARIABLES) || is_of_jaeger {
                 command.env_remove(name);
             }
+        }
+        if let Some(jaeger) = &stack.jaeger {
+            command.envs(jaeger::environment(jaeger, *rate));
         }
         command
             .current_dir(&executables.repository)

@@ -25,6 +25,8 @@ pub(crate) struct Summary {
     pub(crate) latency: BTreeMap<String, Latency>,
     /// Everything that runs.
     pub(crate) processes: Vec<Running>,
+    /// Where traces can be looked at.
+    pub(crate) traces_url: Option<String>,
     /// What else there is to say.
     pub(crate) note: Option<String>,
 }
@@ -94,7 +96,8 @@ impl Summary {
         }
         let seconds = self.elapsed.as_secs();
         let note = self.note.as_deref().map(|note| format!("; {note}")).unwrap_or_default();
-        format!("{flows}\n{processes}\n{seconds} s{note}; Ctrl-C ends the demo")
+        let traces = self.traces_url.as_deref().map(|url| format!("; traces: {url}")).unwrap_or_default();
+        format!("{flows}\n{processes}\n{seconds} s{note}{traces}; Ctrl-C ends the demo")
     }
 
     /// One line: speeds and totals of all streams together and of each connector, lag, latency of the slowest
@@ -206,6 +209,7 @@ mod tests {
                 Running { name: "validator", pid: Some(17), resident_kib: Some(20_480) },
                 Running { name: "Kafka", pid: None, resident_kib: None },
             ],
+            traces_url: Some("http://127.0.0.1:16686".to_owned()),
             note: None,
         }
     }
@@ -233,7 +237,17 @@ mod tests {
             vec!["stored", "by", "live", "1", "490", "5", "000", "880", "14", "ms", "12.3", "s"],
             vec!["validator", "17", "20", "MiB"],
             vec!["Kafka", "gone"],
-            vec!["12", "s;", "draining;", "Ctrl-C", "ends", "the", "demo"],
+            vec![
+                "12",
+                "s;",
+                "draining;",
+                "traces:",
+                "http://127.0.0.1:16686;",
+                "Ctrl-C",
+                "ends",
+                "the",
+                "demo",
+            ],
         ] {
             assert!(lines.contains(&line), "{line:?} is not in\n{text}");
         }

@@ -5,7 +5,7 @@ use service::Error;
 
 use crate::{
     database::{Column, Type},
-    output::{self, Output},
+    output::{self, Output, harmless},
 };
 
 /// How an answer is shown.
@@ -136,14 +136,6 @@ fn as_text(text: String, kind: Type) -> String {
     }
 }
 
-/// A text that cannot steer a terminal or break a table: control characters are shown as escapes.
-fn harmless(text: &str) -> String {
-    let escaped = |symbol: char| {
-        if symbol.is_control() { symbol.escape_default().to_string() } else { symbol.to_string() }
-    };
-    text.chars().map(escaped).collect()
-}
-
 /// A value as JSON has it; numbers keep all digits of the database's own text.
 fn as_json(cell: Option<String>, kind: Type) -> String {
     match (cell, kind) {
@@ -151,17 +143,5 @@ fn as_json(cell: Option<String>, kind: Type) -> String {
         (Some(text), Type::Number) => text,
         (Some(text), Type::Boolean) => (text != "0").to_string(),
         (Some(text), Type::Text) => serde_json::Value::from(text).to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    /// What a sender put into a field reaches no terminal as a command.
-    #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(harmless("Pa\0ris\n\u{1b}[31mX"), "Pa\\u{0}ris\\n\\u{1b}[31mX");
-        assert_eq!(harmless("Orl\u{e9}ans │"), "Orl\u{e9}ans │");
     }
 }

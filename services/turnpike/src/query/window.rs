@@ -73,7 +73,7 @@ pub(super) fn moment(text: &str) -> Result<NaiveDateTime, String> {
 }
 
 /// A length of time on the command line.
-pub(super) fn length(text: &str) -> Result<Duration, String> {
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let (number, unit) =
         text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()));

@@ -98,7 +98,7 @@ fn mark(record: &Record<'_>, name: &str) -> Option<String> {
 }
 
 /// The value, if it is nothing but text, as the records of the source pipelines are.
-fn plain_text(value: &[u8]) -> Option<&str> {
+pub(crate) fn plain_text(value: &[u8]) -> Option<&str> {
     let is_text = |symbol: char| !symbol.is_control() || symbol.is_whitespace();
     std::str::from_utf8(value).ok().filter(|text| !text.is_empty() && text.chars().all(is_text))
 }
@@ -112,11 +112,12 @@ fn fields(shape: &Shape, avro: &[u8]) -> Result<Fields, String> {
 }
 
 /// Keys are text here; other bytes are shown as such.
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| format!("0x{}", hex(bytes)), str::to_owned)
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         text.extend([byte >> 4, byte & 0xf].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or('?')));
         text

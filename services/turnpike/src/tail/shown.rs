@@ -145,6 +145,13 @@ impl fmt::Display for Cause {
     }
 }
 
+impl Fields {
+    /// The value of a field.
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+    }
+}
+
 impl Serialize for Fields {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
@@ -152,7 +159,7 @@ impl Serialize for Fields {
 }
 
 /// A record's time in RFC 3339.
-pub(super) fn time(timestamp_ms: i64) -> String {
+pub(crate) fn time(timestamp_ms: i64) -> String {
     let time = DateTime::from_timestamp_millis(timestamp_ms);
     time.map_or_else(|| timestamp_ms.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
