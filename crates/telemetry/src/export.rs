@@ -122,11 +122,14 @@ fn resource(options: &Options, identity: &Identity<'_>) -> Resource {
     // What OTEL_RESOURCE_ATTRIBUTES says is added by the SDK.
     Resource::builder()
         .with_service_name(name.to_owned())
-        .with_attributes([
-            KeyValue::new("service.namespace", NAMESPACE),
-            KeyValue::new("service.version", identity.version),
-            KeyValue::new("service.instance.id", identity.instance.to_owned()),
-        ])
+        .with_schema_url(
+            [
+                KeyValue::new("service.namespace", NAMESPACE),
+                KeyValue::new("service.version", identity.version),
+                KeyValue::new("service.instance.id", identity.instance.to_owned()),
+            ],
+            names::SCHEMA_URL,
+        )
         .build()
 }
 

@@ -24,6 +24,9 @@ pub const TRACESTATE: &str = "tracestate";
 /// Links of one span at most, as OpenTelemetry limits them.
 pub const LINKS_MAX: usize = 128;
 
+/// Bytes of one text that a span says. A record's key may have a megabyte, a request of 2,048 spans at most four.
+const TEXT_BYTES_MAX: usize = 256;
+
 /// Dead letters of untraced records that get a span in a second, and at once.
 pub(crate) const ERROR_SPANS_A_SECOND: f64 = 50.0;
 
@@ -199,27 +202,27 @@ impl Parent {
 }
 
 impl Span {
-    /// Says something of what the span is about.
+    /// Says something of what the span is about. Long text is cut, here as in all that a span says.
     pub fn set(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.span.set_attribute(KeyValue::new(name, value));
+        self.span.set_attribute(KeyValue::new(name, short(value.into())));
     }
 
     /// Points at a related span; `about` is what is true of this relation only.
     pub fn link(&mut self, to: &Parent, about: Vec<KeyValue>) {
-        self.span.add_link(to.0.clone(), about);
+        self.span.add_link(to.0.clone(), shortened(about));
     }
 
     /// Something happened meanwhile.
     pub fn event(&mut self, name: &'static str, about: Vec<KeyValue>) {
-        self.span.add_event(name, about);
+        self.span.add_event(name, shortened(about));
     }
 
     /// What the span is about has failed; `kind` is one of few words, such as a reason code. What fails on top of that is an event.
     pub fn fail(&mut self, kind: &str, message: impl Into<Cow<'static, str>>) {
         let kind = KeyValue::new(names::ERROR_TYPE, kind.to_owned());
+        let message = cut(message.into());
         if std::mem::replace(&mut self.has_failed, true) {
-            let message = KeyValue::new(names::ERROR_MESSAGE, message.into());
-            self.event("failed", vec![kind, message]);
+            self.event("failed", vec![kind, KeyValue::new(names::ERROR_MESSAGE, message)]);
             return;
         }
         self.span.set_attribute(kind);
@@ -240,6 +243,26 @@ impl Span {
     pub fn end_at(mut self, ended: SystemTime) {
         self.span.end_with_timestamp(ended);
     }
+}
+
+fn shortened(about: Vec<KeyValue>) -> Vec<KeyValue> {
+    about.into_iter().map(|KeyValue { key, value, .. }| KeyValue::new(key, short(value))).collect()
+}
+
+fn short(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.as_str().len() > TEXT_BYTES_MAX => {
+            Value::String(cut(Cow::Owned(text.into())).into_owned().into())
+        }
+        short => short,
+    }
+}
+
+fn cut(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return text;
+    }
+    Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]))
 }
 
 impl fmt::Debug for Span {
@@ -287,6 +310,16 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    /// Text is cut at a character, and short text stays as it is.
+    #[test]
+    fn long_text_is_cut() {
+        let long = "ü".repeat(300);
+        let Value::String(cut) = short(Value::from(long)) else { panic!("text stays text") };
+        assert_eq!(cut.as_str(), format!("{}…", "ü".repeat(TEXT_BYTES_MAX / 2)));
+        assert_eq!(short(Value::from("toll")), Value::from("toll"));
+        assert_eq!(short(Value::from(7)), Value::from(7));
     }
 
     /// Without a receiver no header is looked at, no record chosen and no span made.
