@@ -11,21 +11,26 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 # Settings of `make demo`. The command line tool has its own defaults: only what is given is handed on.
 # (bash has a variable SECONDS as well; the recipes use make's, which is put into the text before bash sees it.)
-DEMO_FLAGS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) $(if $(MALFORMED),--malformed $(MALFORMED))
+DEMO_FLAGS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) $(if $(MALFORMED),--malformed $(MALFORMED)) $(if $(JAEGER),--jaeger)
 BINARIES = -p turnpike -p toll-generator -p traffic-generator -p weather-generator -p validator -p mariadb-writer
 
 ##@ Run
 .PHONY: demo
-demo: setup ## Kafka, registry, MariaDB and all services on this machine, with a live summary; ends with the ledger
+demo: setup $(if $(JAEGER),jaeger) ## Kafka, registry, MariaDB and all services on this machine, with a live summary; ends with the ledger
 	cargo build --release --locked $(BINARIES)
 	target/release/turnpike demo $(DEMO_FLAGS)
 
+.PHONY: jaeger
+jaeger: ## Build Jaeger with Go for `make demo JAEGER=1` (the first time some minutes and 3 GB)
+	deploy/jaeger/install
+
 ##@ Check and test
 .PHONY: check
-check: setup ## Format, clippy with all warnings as errors, the house rules, and the documentation's links
+check: setup ## Format, clippy with all warnings as errors, the house rules, the alerts, and the documentation's links
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo run --quiet --locked -p xtask -- check
+	deploy/prometheus/test --if-possible
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --document-private-items
 
 .PHONY: test
@@ -36,6 +41,16 @@ test: setup ## All tests, with a real Kafka and MariaDB on free ports of this ma
 .PHONY: test-unit
 test-unit: need-cargo ## Unit tests alone: needs no Kafka and no database
 	cargo test --locked --workspace --lib --bins --exclude system-tests
+
+.PHONY: test-telemetry
+test-telemetry: setup jaeger ## Traces in a real Jaeger (built with Go the first time: some minutes), and the alerts' unit tests
+	deploy/prometheus/test
+	cargo test --locked -p system-tests --test jaeger -- --nocapture
+
+.PHONY: bench
+bench: setup ## What telemetry costs each service at full speed, beside the same without (some minutes); target/bench/report.json
+	cargo build --release --locked $(BINARIES)
+	cargo run --release --locked -p bench -- telemetry
 
 .PHONY: bench-queries
 bench-queries: setup ## Median time and index of each named query on ROWS stored passages (default 10 million; some minutes)
@@ -56,6 +71,11 @@ deny: need-cargo ## Licences, duplicate versions and sources of all dependencies
 fmt: need-cargo ## Format all Rust code
 	cargo fmt --all
 
+.PHONY: generate
+generate: need-cargo ## Grafana's dashboards and the page of metrics, from their sources
+	cargo run --quiet --locked -p xtask -- dashboards
+	cargo run --quiet --locked -p xtask -- metrics
+
 .PHONY: setup
 setup: need-cargo ## Install what is missing (Java, Maven, MariaDB, C compiler) with apt where allowed, else name it
 	deploy/local/install
@@ -69,12 +89,13 @@ clean-local: ## Remove the data of the local Kafka and MariaDB (target/local-sta
 help: ## This list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@printf '\n%s\n' 'Settings of make demo'
 	@printf '  %-17s %s\n' \
 	  'SECONDS=n' 'stop by itself after n seconds (0, the default: until Ctrl-C)' \
 	  'RATE=n' 'records a second, eight in ten of them passages (default 500; 0: as fast as possible)' \
-	  'MALFORMED=n%' 'share of records made wrong on purpose (default 2%)'
+	  'MALFORMED=n%' 'share of records made wrong on purpose (default 2%)' \
+  'JAEGER=1' 'follow records in Jaeger, on http://127.0.0.1:16686 if that is free; built with Go the first time'
 	@printf '\n%s\n' 'For example: make demo SECONDS=30 RATE=1000 MALFORMED=5%'
 
 .PHONY: need-cargo

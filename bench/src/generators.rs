@@ -11,7 +11,7 @@ use kafka::{Connection, Headers, NewTopic, Outgoing};
 use local_stack::{Folder, Kafka, Process, Progress, Registry, Signal};
 use service::{Error, clock};
 
-use crate::{progress, say};
+use crate::{progress, report::median, say};
 
 const GENERATORS: [(&str, &str); 3] = [
     ("toll-generator", "toll"),
@@ -71,7 +71,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     say(format!("| three generators together, records/s | {} |", cells(&mut generated, 0)))?;
     say(format!("| one client that makes nothing, records/s | {} |", cells(&mut plain, 0)))?;
     say(format!("| ratio | {} |", cells(&mut ratios.clone(), 2)))?;
-    let reached = median(&mut generated);
+    let reached = median(&generated);
     if reached < options.limit {
         say(format!("\nnot reached: {reached:.0} records/s instead of {:.0}", options.limit))?;
         return Ok(ExitCode::FAILURE);
@@ -178,12 +178,8 @@ fn speed(records: i64, time: Duration) -> f64 {
     records as f64 / time.as_secs_f64()
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn cells(values: &mut [f64], digits: usize) -> String {
+    values.sort_by(f64::total_cmp);
     let median = median(values);
     format!("{median:.digits$} | {:.digits$} | {:.digits$}", values[0], values[values.len() - 1])
 }

@@ -3,6 +3,9 @@
 
 mod generators;
 mod queries;
+mod report;
+mod telemetry;
+mod watch;
 
 use std::{
     io::{self, Write as _},
@@ -18,6 +21,8 @@ use service::Error;
 enum Command {
     /// Every query of `turnpike query` on millions of rows: how long it takes, and by which index
     Queries(queries::Options),
+    /// What telemetry costs each service at full speed
+    Telemetry(telemetry::Options),
     /// The three generators together at full speed, beside a client that makes nothing
     Generators(generators::Options),
 }
@@ -25,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     service::run_tool("bench", |command: Command| match command {
         Command::Queries(options) => queries::run(&options),
+        Command::Telemetry(options) => telemetry::run(&options),
         Command::Generators(options) => generators::run(&options),
     })
 }
