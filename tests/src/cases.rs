@@ -44,6 +44,8 @@ pub struct Case {
     pub dialect: Option<&'static str>,
     /// What becomes of it.
     pub fate: Fate,
+    /// Its key.
+    pub key: String,
     /// The context that it comes with.
     pub traceparent: Option<String>,
     /// Its value, which no other case has.
@@ -134,7 +136,7 @@ impl Pipeline {
                         None => self.avro(stream, fate, number),
                         Some(dialect) => text(dialect, fate, number).into_bytes(),
                     };
-                    cases.push(Case { stream, dialect, fate, traceparent, value });
+                    cases.push(Case { stream, dialect, fate, key: "case".to_owned(), traceparent, value });
                 }
             }
         }
@@ -156,7 +158,7 @@ impl Pipeline {
             let record = Outgoing {
                 topic: case.stream.topic(),
                 partition: None,
-                key: Some(b"case"),
+                key: Some(case.key.as_bytes()),
                 value: Some(&case.value),
                 timestamp_ms: None,
                 headers,

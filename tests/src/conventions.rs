@@ -14,6 +14,7 @@ type Asked = (SpanKind, Vec<(&'static str, Option<String>)>);
 pub fn assert_conventions(spans: &Spans) {
     for span in spans.all() {
         let (kind, attributes) = asked(span);
+        assert!(may_be_root(span), "this is the part of another one: {span:?}");
         assert_eq!(span.kind, kind, "{span:?}");
         for (name, wanted) in attributes {
             let found = span.attributes.get(name);
@@ -28,6 +29,17 @@ pub fn assert_conventions(spans: &Spans) {
         assert_eq!(span.schema_url, names::SCHEMA_URL, "{span:?}");
         assert!(!span.service.is_empty() && span.links.len() <= telemetry::LINKS_MAX, "{span:?}");
     }
+}
+
+/// Whether a span may begin a trace: the others must have a parent, here or at a foreign sender.
+fn may_be_root(span: &Span) -> bool {
+    let is_part = ["INSERT", "UPDATE", "COMMIT", "poll", "judge", "commit"];
+    let (operation, object) = span.name.split_once(' ').unwrap_or((&span.name, ""));
+    let is_sent_on = matches!(
+        (operation, object.rsplit('.').next()),
+        ("process", Some("valid" | "dlq")) | ("send", Some("valid" | ""))
+    );
+    span.parent.is_some() || !is_sent_on && !is_part.contains(&operation)
 }
 
 fn asked(span: &Span) -> Asked {
@@ -50,7 +62,11 @@ fn asked(span: &Span) -> Asked {
         ("poll", "") => kafka(SpanKind::Client, "poll", "receive"),
         ("commit", "") => kafka(SpanKind::Client, "commit", "settle"),
         ("judge", "") => (SpanKind::Internal, vec![]),
-        ("transaction" | "store", _) => (SpanKind::Internal, vec![(names::BATCH_COUNT, None)]),
+        ("transaction", _) => (SpanKind::Internal, vec![(names::BATCH_COUNT, None)]),
+        ("store", connector) => {
+            let has = [has(names::SPAN_CONNECTOR, connector), (names::DB_ROWS, None)];
+            (SpanKind::Internal, has.into_iter().chain([(names::BATCH_COUNT, None)]).collect())
+        }
         ("connect", _) => (SpanKind::Client, vec![has(names::DEPENDENCY, object)]),
         ("send", topic) => {
             let mut asked = kafka(SpanKind::Producer, "send", "send");
@@ -69,7 +85,15 @@ fn asked(span: &Span) -> Asked {
             asked.1.push((names::DB_NAMESPACE, None));
             asked
         }
-        ("UPDATE", "ledger") => mariadb("UPDATE"),
+        ("UPDATE", "ledger") => {
+            let mut asked = mariadb("UPDATE");
+            asked.1.extend([
+                has(names::DB_COLLECTION, "ledger"),
+                (names::DB_NAMESPACE, None),
+                (names::DB_ROWS, None),
+            ]);
+            asked
+        }
         ("COMMIT", "") => mariadb("COMMIT"),
         ("GET" | "POST" | "PUT", _) => {
             (SpanKind::Client, vec![has(names::HTTP_METHOD, operation), (names::SERVER_ADDRESS, None)])

@@ -9,6 +9,7 @@ mod server;
 mod spans;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -26,6 +27,11 @@ use server::Server;
 
 /// How long no span has come when all are there: services send theirs five times within it.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// A header that every request is to have, as a token would be.
+const MARK: &str = "x-tenant";
+/// Its value.
+const MARKED: &str = "tolls";
 
 /// The receiver.
 #[derive(Debug)]
@@ -108,6 +114,16 @@ impl Collector {
         self.received.lines()
     }
 
+    /// Who has sent something: the signal (`traces`, `metrics` or `logs`) with the attributes of the sender.
+    pub fn resources(&self) -> BTreeSet<(&'static str, BTreeMap<String, String>)> {
+        self.received.resources()
+    }
+
+    /// Requests without the header that [`Observed::at`] sets.
+    pub fn unmarked_requests(&self) -> u64 {
+        self.received.unmarked()
+    }
+
     /// Requests that were taken so far, also those that were not answered.
     pub fn requests(&self) -> u64 {
         self.received.requests()
@@ -120,6 +136,7 @@ impl Observed {
         Self {
             variables: vec![
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.to_owned()),
+                ("OTEL_EXPORTER_OTLP_HEADERS", format!("{MARK}={MARKED}")),
                 ("OTEL_TRACES_SAMPLER_ARG", ratio.to_string()),
                 ("OTEL_BSP_SCHEDULE_DELAY", "200".to_owned()),
                 ("OTEL_METRIC_EXPORT_INTERVAL", "1000".to_owned()),

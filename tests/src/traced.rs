@@ -31,7 +31,7 @@ pub fn read_topics(pipeline: &Pipeline) -> Topics {
 
 impl Topics {
     /// The records of a topic.
-    pub fn of(&self, topic: &str) -> &[Read] {
+    fn of(&self, topic: &str) -> &[Read] {
         &self.records[topic]
     }
 
@@ -42,7 +42,7 @@ impl Topics {
     }
 
     /// The dead letters of a record.
-    pub fn letters_of(&self, stream: Stream, topic: &str, place: Place) -> Vec<(&Read, Context)> {
+    fn letters_of(&self, stream: Stream, topic: &str, place: Place) -> Vec<(&Read, Context)> {
         let letters = self.of(&format!("{}.dlq", stream.topic())).iter();
         let letters = letters.map(|letter| (letter, context(letter)));
         let is_of =
@@ -62,14 +62,14 @@ pub fn ids(traceparent: &str) -> (&str, &str) {
 }
 
 /// Where the record of a span stands in its topic.
-pub fn place(span: &Span) -> Place {
+fn place(span: &Span) -> Place {
     let number = |name: &str| span.get(name).parse::<i64>();
     let found = number(names::PARTITION).and_then(|partition| Ok((partition as i32, number(names::OFFSET)?)));
     found.unwrap_or_else(|_| panic!("partition and offset are missing: {span:?}"))
 }
 
 /// The span of a record's handling.
-pub fn processed(spans: &Spans, topic: &str, at: Place, connector: &str) -> Option<Span> {
+fn processed(spans: &Spans, topic: &str, at: Place, connector: &str) -> Option<Span> {
     let wanted = name::process(topic);
     let mut found =
         spans.named(&wanted).filter(|span| place(span) == at && span.get(names::SPAN_CONNECTOR) == connector);
@@ -86,6 +86,7 @@ pub fn assert_case(spans: &Spans, topics: &Topics, case: &Case) {
     let process = processed(spans, topic, at, "");
     if !case.is_traced() {
         assert!(process.is_none(), "a record that nobody follows has a span: {process:?}");
+        assert_untraced(spans, topics, case, raw);
         return;
     }
     let process = process.unwrap_or_else(|| panic!("no span `{}` of {case:?}", name::process(topic)));
@@ -104,7 +105,7 @@ pub fn assert_case(spans: &Spans, topics: &Topics, case: &Case) {
         Fate::Refused => {
             let letters = topics.letters_of(case.stream, topic, at);
             let [(letter, context)] = &letters[..] else { panic!("{} letters: {case:?}", letters.len()) };
-            assert_letter(spans, &process, letter, context, raw.header(telemetry::TRACEPARENT));
+            assert_letter(spans, Some(&process), letter, context, raw.header(telemetry::TRACEPARENT));
         }
         Fate::Stored | Fate::Flagged | Fate::Rejected => assert_stored(spans, topics, case, &process),
     }
@@ -133,12 +134,27 @@ fn tree(case: &Case) -> String {
     format!("process {topic} {verdict}\n  send {topic}.valid\n{of_connectors}")
 }
 
+/// A record that nobody follows: without a context on its way, and with a span only as a dead letter.
+fn assert_untraced(spans: &Spans, topics: &Topics, case: &Case, raw: &Read) {
+    let (topic, valid) = (case.stream.topic(), format!("{}.valid", case.stream.topic()));
+    let sent = topics.of(&valid).iter().find(|read| read.value == case.value);
+    assert!(sent.is_none_or(|sent| sent.header(telemetry::TRACEPARENT).is_none()), "{sent:?}");
+    let letters = match (case.fate, sent) {
+        (Fate::Stored | Fate::Flagged, _) => return,
+        (_, None) => topics.letters_of(case.stream, topic, (raw.partition, raw.offset)),
+        (_, Some(sent)) => topics.letters_of(case.stream, &valid, (sent.partition, sent.offset)),
+    };
+    let [(letter, context)] = &letters[..] else { panic!("{} letters: {case:?}", letters.len()) };
+    assert_letter(spans, None, letter, context, None);
+}
+
 /// What the validator says of a record.
 fn assert_process(process: &Span, case: &Case) {
     let told = |name: &str| process.get(name);
     assert_eq!(told(names::DIALECT), case.dialect.unwrap_or_default(), "{process:?}");
     assert_eq!(process.service, "validator");
-    assert_eq!(told(names::KEY), "case", "{process:?}");
+    assert_eq!(told(names::SPAN_STREAM), case.stream.topic(), "{process:?}");
+    assert_eq!(told(names::KEY), case.key, "{process:?}");
     let is_flagged = told(names::SPAN_FLAGS).split(',').all(|flag| flag.contains(':'));
     assert_eq!(is_flagged, case.fate == Fate::Flagged, "{process:?}");
     if case.fate == Fate::Refused {
@@ -157,6 +173,7 @@ fn assert_batch(spans: &Spans, span: &Span, record: &Span, batch: &str, came_wit
     let roots: Vec<_> = linked.filter(|root| root.name == batch).collect();
     let [root] = roots[..] else { panic!("{} links to `{batch}`: {span:?}", roots.len()) };
     assert_eq!(root.parent, None, "a batch has a trace of its own: {root:?}");
+    assert_eq!(root.service, span.service);
     let parts: Vec<_> = spans.children(root).into_iter().map(|part| part.name.as_str()).collect();
     let steps: &[&str] = if batch.starts_with("store") {
         &[name::POLL, name::UPDATE_LEDGER, name::DB_COMMIT]
@@ -195,16 +212,20 @@ fn assert_stored(spans: &Spans, topics: &Topics, case: &Case, process: &Span) {
     if case.fate == Fate::Flagged {
         assert_eq!(record.header(dead_letter::FLAGS), Some(process.get(names::SPAN_FLAGS)));
     }
+    for name in [names::EVENT_ID, names::SCHEMA_ID, names::SPAN_STREAM, names::KEY] {
+        assert_eq!(send.get(name), process.get(name), "{name} of {send:?}");
+    }
     for (connector, table) in case.stream.connectors() {
         let stored = processed(spans, &valid, place(send), connector).expect("each connector handles it");
-        assert_eq!(stored.service, "mariadb-writer");
+        assert_eq!((&*stored.service, stored.get(names::KEY)), ("mariadb-writer", &*case.key), "{stored:?}");
         assert_batch_of_writer(spans, &stored, table, traceparent);
         let letters = topics.letters_of(case.stream, &valid, place(send));
         let letters: Vec<_> =
             letters.iter().filter(|(_, context)| context.connector_name == *connector).collect();
         if case.fate == Fate::Rejected && *connector == case.stream.keyed() {
             let [(letter, context)] = letters[..] else { panic!("{} letters: {case:?}", letters.len()) };
-            assert_letter(spans, &stored, letter, context, Some(traceparent));
+            assert_letter(spans, Some(&stored), letter, context, Some(traceparent));
+            assert_rejected(spans, &stored, context);
         } else {
             assert!(letters.is_empty(), "{case:?}");
         }
@@ -215,28 +236,56 @@ fn assert_stored(spans: &Spans, topics: &Topics, case: &Case, process: &Span) {
 fn assert_batch_of_writer(spans: &Spans, stored: &Span, table: &str, came_with: &str) {
     let batch = name::store(stored.get(names::SPAN_CONNECTOR));
     let inserts = spans.children(stored);
+    assert_batch(spans, stored, stored, &batch, Some(came_with));
     for insert in &inserts {
         assert_eq!(insert.get(names::DB_COLLECTION), table, "{insert:?}");
         assert_batch(spans, insert, stored, &batch, Some(came_with));
-    }
-    if inserts.is_empty() {
-        assert_batch(spans, stored, stored, &batch, Some(came_with));
+        let roots = insert.links.iter().filter_map(|link| spans.get(&link.span_id));
+        let statements = roots.flat_map(|root| spans.children(root));
+        let rows = statements.filter(|part| part.name == insert.name).map(|part| part.get(names::DB_ROWS));
+        let rows: Vec<_> = rows.map(|rows| rows.parse::<u64>().unwrap_or(0)).collect();
+        assert!(
+            !rows.is_empty() && rows.iter().all(|rows| *rows > 0),
+            "{batch} has statements of {rows:?} rows"
+        );
     }
 }
 
+/// A record whose row the database takes not.
+fn assert_rejected(spans: &Spans, stored: &Span, context: &Context) {
+    let insert = spans.children(stored)[0];
+    let code = context.reason.code();
+    assert_eq!([stored.get(names::SPAN_REASON), stored.get(names::ERROR_TYPE)], [code; 2], "{stored:?}");
+    assert_eq!(insert.get(names::ERROR_TYPE), code, "{insert:?}");
+    assert!(!insert.get(names::DB_STATUS).is_empty(), "{insert:?}");
+}
+
 /// A dead letter: a trace of its own from the letter's sending to its row, linked with the record's both ways.
-fn assert_letter(spans: &Spans, process: &Span, letter: &Read, context: &Context, came_with: Option<&str>) {
+fn assert_letter(
+    spans: &Spans,
+    process: Option<&Span>,
+    letter: &Read,
+    context: &Context,
+    came_with: Option<&str>,
+) {
     let traceparent = only_context(letter);
     assert_eq!(letter.header(dead_letter::TRACEPARENT), came_with, "{context:?}");
     let root = spans.get(ids(traceparent).1).unwrap_or_else(|| panic!("no span of {context:?}"));
     let dlq = root.name.strip_prefix("send ").unwrap_or_default();
     let stored = format!("  process {dlq} dead-letters stored\n    INSERT dead_letters\n");
     assert_eq!(spans.tree(&root.trace_id), format!("send {dlq} {} !\n{stored}", context.connector_name));
-    assert_ne!(root.trace_id, process.trace_id);
-    assert!(
-        root.links_to(process) && process.links_to(root),
-        "{root:?} and {process:?} do not know each other"
-    );
+    if let Some(process) = process {
+        assert_ne!(root.trace_id, process.trace_id);
+        assert!(root.links_to(process) && process.links_to(root), "{root:?} and {process:?} are strangers");
+        for name in [names::DIALECT, names::EVENT_ID, names::SCHEMA_ID, names::CONTRACT_VERSION] {
+            assert!(
+                process.service != "validator" || root.get(name) == process.get(name),
+                "{name} of {root:?}"
+            );
+        }
+        let rules = [root.get(names::SPAN_RULE), process.get(names::SPAN_RULE)];
+        assert_eq!(rules[0], rules[1], "{process:?}");
+    }
     assert_letter_attributes(root, context);
     let stored = spans.children(root)[0];
     assert_eq!(place(stored), (letter.partition, letter.offset));
@@ -244,7 +293,7 @@ fn assert_letter(spans: &Spans, process: &Span, letter: &Read, context: &Context
 }
 
 /// What the root of a dead letter says.
-pub fn assert_letter_attributes(root: &Span, context: &Context) {
+fn assert_letter_attributes(root: &Span, context: &Context) {
     let (partition, offset) = (context.partition.to_string(), context.offset.to_string());
     let rule = context.rule.clone().unwrap_or_default();
     for (attribute, value) in [

@@ -1,7 +1,7 @@
 //! What has come over OTLP, kept up to a limit.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -27,6 +27,9 @@ const SPANS_MAX: usize = 400_000;
 /// Log records of one test.
 const LINES_MAX: usize = 50_000;
 
+/// A resource as a signal told it: the signal, and the resource's attributes.
+pub(super) type Told = (&'static str, BTreeMap<String, String>);
+
 /// A series: service, metric and labels.
 pub(super) type Series = (String, String, BTreeMap<String, String>);
 
@@ -36,7 +39,10 @@ pub(super) struct Received {
     spans: Mutex<Vec<Span>>,
     points: Mutex<BTreeMap<Series, Point>>,
     lines: Mutex<Vec<Line>>,
+    resources: Mutex<BTreeSet<Told>>,
     requests: AtomicU64,
+    /// Those without the header that all are to have.
+    unmarked: AtomicU64,
     /// When spans came last.
     last: Mutex<Instant>,
     hangs: watch::Sender<bool>,
@@ -48,7 +54,9 @@ impl Default for Received {
             spans: Mutex::default(),
             points: Mutex::default(),
             lines: Mutex::default(),
+            resources: Mutex::default(),
             requests: AtomicU64::default(),
+            unmarked: AtomicU64::default(),
             last: Mutex::new(clock::instant()),
             hangs: watch::Sender::new(false),
         }
@@ -65,15 +73,16 @@ impl Received {
     }
 
     /// Waits until requests are answered.
-    pub(super) async fn answer(&self) {
+    pub(super) async fn answer(&self, is_marked: bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        self.unmarked.fetch_add((!is_marked).into(), Ordering::Relaxed);
         self.hangs.subscribe().wait_for(|hangs| !hangs).await.expect("the sender is this");
     }
 
     pub(super) fn take_spans(&self, request: ExportTraceServiceRequest) {
         let mut spans = lock(&self.spans);
         for group in request.resource_spans {
-            let service = service_name(group.resource.as_ref());
+            let service = self.take_resource("traces", group.resource.as_ref());
             for scope in group.scope_spans {
                 let schema = scope.schema_url;
                 spans.extend(scope.spans.into_iter().map(|span| Span::new(&service, &schema, span)));
@@ -86,7 +95,7 @@ impl Received {
     pub(super) fn take_metrics(&self, request: ExportMetricsServiceRequest) {
         let mut points = lock(&self.points);
         for group in request.resource_metrics {
-            let service = service_name(group.resource.as_ref());
+            let service = self.take_resource("metrics", group.resource.as_ref());
             for scope in group.scope_metrics {
                 for metric in scope.metrics {
                     let made = metrics::points(&service, &scope.schema_url, metric).into_iter();
@@ -99,13 +108,25 @@ impl Received {
     pub(super) fn take_logs(&self, request: ExportLogsServiceRequest) {
         let mut lines = lock(&self.lines);
         for group in request.resource_logs {
-            let service = service_name(group.resource.as_ref());
+            let service = self.take_resource("logs", group.resource.as_ref());
             for scope in group.scope_logs {
                 let schema = if scope.schema_url.is_empty() { &group.schema_url } else { &scope.schema_url };
                 lines.extend(scope.log_records.into_iter().map(|line| Line::new(&service, schema, line)));
             }
         }
         assert!(lines.len() <= LINES_MAX, "more than {LINES_MAX} log records");
+    }
+
+    /// Keeps a resource, and gives the service's name.
+    fn take_resource(&self, signal: &'static str, resource: Option<&Resource>) -> String {
+        let attributes = resource.map(|resource| pairs(&resource.attributes)).unwrap_or_default();
+        let service = attributes.get("service.name").cloned().unwrap_or_default();
+        lock(&self.resources).insert((signal, attributes));
+        service
+    }
+
+    pub(super) fn resources(&self) -> BTreeSet<Told> {
+        lock(&self.resources).clone()
     }
 
     pub(super) fn spans(&self) -> Spans {
@@ -124,6 +145,10 @@ impl Received {
         self.requests.load(Ordering::Relaxed)
     }
 
+    pub(super) fn unmarked(&self) -> u64 {
+        self.unmarked.load(Ordering::Relaxed)
+    }
+
     pub(super) fn begin_quiet(&self) {
         *lock(&self.last) = clock::instant();
     }
@@ -131,11 +156,6 @@ impl Received {
     pub(super) fn is_quiet_for(&self, time: Duration) -> bool {
         lock(&self.last).elapsed() > time
     }
-}
-
-fn service_name(resource: Option<&Resource>) -> String {
-    let attributes = resource.map(|resource| pairs(&resource.attributes)).unwrap_or_default();
-    attributes.get("service.name").cloned().unwrap_or_default()
 }
 
 /// Attributes as text, by their names.

@@ -7,7 +7,13 @@ use std::{
     thread::JoinHandle,
 };
 
-use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use opentelemetry_proto::tonic::collector::{
     logs::v1::{
         ExportLogsServiceRequest, ExportLogsServiceResponse,
@@ -26,7 +32,7 @@ use prost::Message;
 use tokio::{net::TcpListener, sync::oneshot};
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-use super::received::Received;
+use super::{MARK, MARKED, received::Received};
 
 /// The thread that serves, until this is dropped.
 #[derive(Debug)]
@@ -97,23 +103,28 @@ async fn serve_http(listener: net::TcpListener, received: &Arc<Received>) {
     axum::serve(listener, router).await.expect("HTTP is served");
 }
 
-async fn take_spans(State(received): State<Arc<Received>>, body: Bytes) -> StatusCode {
+/// Whether a request over HTTP has the header that all of them are to have.
+fn is_marked(headers: &HeaderMap) -> bool {
+    headers.get(MARK).is_some_and(|value| value == MARKED)
+}
+
+async fn take_spans(State(received): State<Arc<Received>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let Ok(request) = ExportTraceServiceRequest::decode(body) else { return StatusCode::BAD_REQUEST };
-    received.answer().await;
+    received.answer(is_marked(&headers)).await;
     received.take_spans(request);
     StatusCode::OK
 }
 
-async fn take_metrics(State(received): State<Arc<Received>>, body: Bytes) -> StatusCode {
+async fn take_metrics(State(received): State<Arc<Received>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let Ok(request) = ExportMetricsServiceRequest::decode(body) else { return StatusCode::BAD_REQUEST };
-    received.answer().await;
+    received.answer(is_marked(&headers)).await;
     received.take_metrics(request);
     StatusCode::OK
 }
 
-async fn take_logs(State(received): State<Arc<Received>>, body: Bytes) -> StatusCode {
+async fn take_logs(State(received): State<Arc<Received>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let Ok(request) = ExportLogsServiceRequest::decode(body) else { return StatusCode::BAD_REQUEST };
-    received.answer().await;
+    received.answer(is_marked(&headers)).await;
     received.take_logs(request);
     StatusCode::OK
 }
@@ -124,7 +135,8 @@ impl TraceService for Services {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.0.answer().await;
+        let is_marked = request.metadata().get(MARK).is_some_and(|value| value == MARKED);
+        self.0.answer(is_marked).await;
         self.0.take_spans(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -136,7 +148,8 @@ impl MetricsService for Services {
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        self.0.answer().await;
+        let is_marked = request.metadata().get(MARK).is_some_and(|value| value == MARKED);
+        self.0.answer(is_marked).await;
         self.0.take_metrics(request.into_inner());
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
@@ -148,7 +161,8 @@ impl LogsService for Services {
         &self,
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        self.0.answer().await;
+        let is_marked = request.metadata().get(MARK).is_some_and(|value| value == MARKED);
+        self.0.answer(is_marked).await;
         self.0.take_logs(request.into_inner());
         Ok(Response::new(ExportLogsServiceResponse::default()))
     }

@@ -159,11 +159,6 @@ impl Spans {
         self.of_trace(trace_id).into_iter().filter(is_root).collect()
     }
 
-    /// Those with a link to a span.
-    pub fn linking_to(&self, span: &Span) -> Vec<&Span> {
-        self.all.iter().filter(|other| other.links_to(span)).collect()
-    }
-
     /// The tree of a trace as text: a line a span, its parts indented below it. Behind the name stand what it says of connector,
     /// verdict and outcome, and `!` if it failed.
     pub fn tree(&self, trace_id: &str) -> String {

@@ -8,7 +8,6 @@ use std::{
     fs,
     io::Read,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
@@ -16,9 +15,9 @@ use dead_letter::Context;
 use events::{Shape, Value};
 use feed::Mapping;
 use kafka::{Headers, Outgoing};
-use local_stack::{Process, Signal};
+use local_stack::Signal;
 use serde_json::Value as Json;
-use system_tests::{PATIENCE, Pipeline, assert_drains, eventually, executable, read_topic, root};
+use system_tests::{PATIENCE, Pipeline, assert_drains, eventually, read_topic, root};
 
 use web::{Reply, with_web};
 
@@ -91,23 +90,9 @@ fn found(pipeline: &Pipeline, mapping: &Mapping) -> Outcome {
     outcome
 }
 
-fn spawn(pipeline: &Pipeline, mapping: &Path, args: &[&str]) -> Process {
-    let mut command = Command::new(executable("turnpike"));
-    command
-        .arg("feed")
-        .arg(mapping)
-        .args(["--http-address", "127.0.0.1:0", "--grpc-address", "127.0.0.1:0"])
-        .args(["--kafka-bootstrap-servers", &pipeline.stack.kafka.bootstrap_servers()])
-        .args(["--schema-registry-url", &pipeline.stack.registry.url()])
-        .args(args)
-        .current_dir(root());
-    Process::spawn("turnpike feed", &command, &pipeline.stack.folder().path().join("feed.log"))
-        .expect("the feed starts")
-}
-
 /// Runs a feed to its end, and gives what it printed.
 fn run(pipeline: &Pipeline, mapping: &Path, args: &[&str]) -> String {
-    let process = spawn(pipeline, mapping, args);
+    let process = pipeline.spawn_feed(mapping, args);
     let status = process.wait(PATIENCE).expect("the feed ends");
     let output = process.output().expect("an output");
     assert!(status.success(), "{output}");
@@ -215,7 +200,7 @@ fn a_killed_feed_goes_on_where_it_was() {
 
     let goes_on = |line: &str| line.contains("going on after row").then_some(());
     let kill_in_the_middle = |meanwhile: &dyn Fn()| {
-        let feed = spawn(&pipeline, &mapping_file, &["--file", text(&source)]);
+        let feed = pipeline.spawn_feed(&mapping_file, &["--file", text(&source)]);
         // What was open at the last kill is aborted by now, so that what comes is this feed's.
         feed.wait_for_line(PATIENCE, goes_on).expect("it goes on");
         let before = eventually("the topic's end", committed);
@@ -251,7 +236,7 @@ fn a_killed_feed_goes_on_where_it_was() {
         });
     });
 
-    let feed = spawn(&pipeline, &mapping_file, &["--file", text(&source)]);
+    let feed = pipeline.spawn_feed(&mapping_file, &["--file", text(&source)]);
     let waits = |line: &str| line.contains("a transaction on it is still open").then_some(());
     feed.wait_for_line(PATIENCE, waits).expect("it waits for the end of the other transaction");
     other.commit_without_offsets(|_| true).expect("the other transaction ends");
@@ -278,7 +263,7 @@ fn a_repeated_commit_ends_the_session() {
     fs::write(&source, stations(200_000)).expect("written");
     let stations = mapping(&mapping_file);
     let admin = pipeline.kafka().admin().expect("an admin client");
-    let feed = spawn(&pipeline, &mapping_file, &["--file", text(&source)]);
+    let feed = pipeline.spawn_feed(&mapping_file, &["--file", text(&source)]);
     eventually("records", || {
         admin.offsets("weather_data", 0).ok().and_then(|(_, end)| (end > 0).then_some(()))
     });
@@ -310,7 +295,7 @@ fn a_failed_last_question_is_exit_code_1() {
         ]);
         let url = format!("{}?code={{token}}", web.url());
         let args = ["--url", &url, "--token", "hush", "--interval-seconds", "0.1", "--polls", "2"];
-        let feed = spawn(&pipeline, &feed_file("wsdot-weather.json"), &args);
+        let feed = pipeline.spawn_feed(&feed_file("wsdot-weather.json"), &args);
         let status = feed.wait(PATIENCE).expect("the feed ends");
         let output = feed.output().expect("an output");
         assert_eq!(status.code(), Some(1), "{output}");
@@ -345,7 +330,7 @@ fn a_bad_server_is_survived() {
         ]);
         let (url, polls) = (web.url(), "11");
         let args = ["--url", &url, "--interval-seconds", "0.2", "--timeout-seconds", "2", "--polls", polls];
-        let feed = spawn(&pipeline, &mapping_file, &args);
+        let feed = pipeline.spawn_feed(&mapping_file, &args);
         let mut peak_kib = 0;
         let status = eventually("the feed ends", || {
             peak_kib = feed.resident_peak_kib().unwrap_or(0).max(peak_kib);
@@ -417,7 +402,7 @@ fn a_hanging_feed_stops_when_told() {
     with_web(|web| {
         web.answer(&[Reply::Hang]);
         let url = web.url();
-        let feed = spawn(&pipeline, &feed_file("autobahn.json"), &["--url", &url]);
+        let feed = pipeline.spawn_feed(&feed_file("autobahn.json"), &["--url", &url]);
         eventually("a question", || (!web.asked().is_empty()).then_some(()));
         assert_drains(&feed);
     });
@@ -432,7 +417,7 @@ fn mistakes_end_with_exit_code_2() {
     fs::write(&mapping_file, STATIONS.replace("\"K\"", "\"Kelvin\"")).expect("written");
     fs::write(&source, stations(10)).expect("written");
     let refused = |expected: &str| {
-        let feed = spawn(&pipeline, &mapping_file, &["--file", text(&source)]);
+        let feed = pipeline.spawn_feed(&mapping_file, &["--file", text(&source)]);
         let status = feed.wait(Duration::from_secs(20)).expect("it ends");
         let output = feed.output().unwrap_or_default();
         assert_eq!(status.code(), Some(2), "{output}");
