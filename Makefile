@@ -43,8 +43,9 @@ test-unit: need-cargo ## Unit tests alone: needs no Kafka and no database
 	cargo test --locked --workspace --lib --bins --exclude system-tests
 
 .PHONY: test-telemetry
-test-telemetry: setup jaeger ## Traces in a real Jaeger (built with Go the first time: some minutes), and the alerts' unit tests
+test-telemetry: setup jaeger ## Traces, metrics and log lines over OTLP, the same traces in a real Jaeger, and the alerts
 	deploy/prometheus/test
+	cargo test --locked -p system-tests --test system telemetry::
 	cargo test --locked -p system-tests --test jaeger -- --nocapture
 
 .PHONY: bench

@@ -142,7 +142,10 @@ where
     Fut: Future<Output = Result<(), Error>>,
 {
     let outcome = match config::parse(description, arguments) {
-        Ok(Invocation::Serve(common, config)) => serve(description, drain, &common, config, body),
+        Ok(Invocation::Serve(common, config)) => match serve(description, drain, &common, config, body) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Ok(Invocation::Healthcheck(address, path)) => probe::healthy(address, path),
         Ok(Invocation::Answered) => Ok(()),
         Err(error) => Err(error),
@@ -150,13 +153,14 @@ where
     error::report(description.name, outcome)
 }
 
+/// Serves, tells how it ended and gives the exit code; an error is one of the start, before anything could be told.
 fn serve<C, F, Fut>(
     description: &Description,
     drain: Duration,
     common: &Common,
     config: C,
     body: F,
-) -> Result<(), Error>
+) -> Result<u8, Error>
 where
     F: FnOnce(Context<C>) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
@@ -197,7 +201,9 @@ where
     if matches!(outcome, Ok(()) | Err(Error::Stopped)) {
         tracing::info!("{} stopped", description.name);
     }
+    // Why it failed is told before log lines are sent for the last time.
+    let code = error::report(description.name, outcome);
     observed.end(&runtime);
     runtime.shutdown_background();
-    outcome
+    Ok(code)
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use telemetry::{Export, ExportError, Identity, Metrics, Push, Repeats, Tracer};
@@ -12,7 +13,7 @@ use crate::{Description, Error, Tasks, clock};
 
 /// How often the process looks at itself, and repeated log lines are told.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the end of the service waits for a collector, for each of spans, log lines and metrics. The service has ten seconds in all.
+/// How long the end of the service waits for a collector. The service has ten seconds in all, and a generator eight of them.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Where Linux tells the host's name; in a container it is the container's.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
@@ -74,11 +75,13 @@ impl Observed {
     pub(crate) fn end(&self, runtime: &Runtime) {
         self.repeats.tell_all();
         telemetry::observe_process(&self.metrics, self.started.elapsed());
-        self.export.shutdown(PATIENCE);
-        if let Some(push) = self.export.push() {
-            let sent = push.send(clock::system());
-            let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, sent).await });
-        }
+        thread::scope(|scope| {
+            scope.spawn(|| self.export.shutdown(PATIENCE));
+            if let Some(push) = self.export.push() {
+                let sent = push.send(clock::system());
+                let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, sent).await });
+            }
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Puts the parts together: spans, log lines and metrics on their way to a collector.
 
 use std::collections::HashMap;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::trace::TracerProvider as _;
@@ -65,6 +66,8 @@ pub struct Export {
     pub(crate) logs: Option<SdkLoggerProvider>,
     tracer: Tracer,
     push: Option<Push>,
+    /// What waits to be exported, by what it is called.
+    queues: Vec<(&'static str, Queue)>,
 }
 
 impl Export {
@@ -73,14 +76,18 @@ impl Export {
         let resource = resource(options, identity);
         let mut export = Self::default();
         if options.exports(options.traces_exporter) {
-            let spans = span_provider(options, &resource, metrics)?;
+            let queue = Queue::new(metrics, SPANS, options.span_queue);
+            let spans = span_provider(options, &resource, &queue)?;
+            export.queues.push(("spans", queue));
             let suppressed = metrics.counter(&names::ERROR_SPANS_SUPPRESSED, &[]);
             let ratio = options.traces_sampler.ratio(options.traces_sampler_arg);
             export.tracer = Tracer::new(tracer(&spans), ratio, suppressed, identity.started_instant);
             export.spans = Some(spans);
         }
         if options.exports(options.logs_exporter) {
-            export.logs = Some(log_provider(options, &resource, metrics)?);
+            let queue = Queue::new(metrics, LOGS, LOG_QUEUE);
+            export.logs = Some(log_provider(options, &resource, &queue)?);
+            export.queues.push(("log records", queue));
         }
         if options.exports(options.metrics_exporter) {
             export.push = Some(Push::new(options, &resource, identity.started, metrics)?);
@@ -98,11 +105,19 @@ impl Export {
         self.push.as_ref()
     }
 
-    /// Sends what waits; what has not been taken by then is given up. Blocks the thread, and needs the runtime to run.
+    /// Sends what waits, spans and log lines at the same time; what has not been taken by then is given up, counted and told. Blocks the
+    /// thread, and needs the runtime to run.
     pub fn shutdown(&self, patience: Duration) {
-        // Spans say how it ended; an error is counted and logged by the queue.
-        let _ = self.spans.as_ref().map(|spans| spans.shutdown_with_timeout(patience));
-        let _ = self.logs.as_ref().map(|logs| logs.shutdown_with_timeout(patience));
+        thread::scope(|scope| {
+            scope.spawn(|| self.logs.as_ref().map(|logs| logs.shutdown_with_timeout(patience)));
+            let _ = self.spans.as_ref().map(|spans| spans.shutdown_with_timeout(patience));
+        });
+        for (what, queue) in &self.queues {
+            let left = queue.give_up();
+            if left > 0 {
+                tracing::warn!(target: "telemetry", left, "{left} {what} are given up: the collector has not taken them");
+            }
+        }
     }
 }
 
@@ -136,7 +151,7 @@ fn resource(options: &Options, identity: &Identity<'_>) -> Resource {
 fn span_provider(
     options: &Options,
     resource: &Resource,
-    metrics: &Metrics,
+    queue: &Queue,
 ) -> Result<SdkTracerProvider, ExportError> {
     let exporter = match options.otlp_protocol {
         Protocol::Grpc => SpanExporter::builder()
@@ -152,7 +167,6 @@ fn span_provider(
             .with_headers(header_map(options))
             .build()?,
     };
-    let queue = Queue::new(metrics, SPANS, options.span_queue);
     let batches = SpanBatchConfig::default()
         // The counted queue is full before this one is.
         .with_max_queue_size(options.span_queue as usize + options.span_batch as usize)
@@ -164,7 +178,7 @@ fn span_provider(
     Ok(SdkTracerProvider::builder()
         // Which records have spans is decided before there is a span; whatever is begun is recorded.
         .with_sampler(Sampler::AlwaysOn)
-        .with_span_processor(Counted::new(processor, queue))
+        .with_span_processor(Counted::new(processor, queue.clone()))
         .with_resource(resource.clone())
         .build())
 }
@@ -172,7 +186,7 @@ fn span_provider(
 fn log_provider(
     options: &Options,
     resource: &Resource,
-    metrics: &Metrics,
+    queue: &Queue,
 ) -> Result<SdkLoggerProvider, ExportError> {
     let exporter = match options.otlp_protocol {
         Protocol::Grpc => LogExporter::builder()
@@ -188,19 +202,19 @@ fn log_provider(
             .with_headers(header_map(options))
             .build()?,
     };
-    let queue = Queue::new(metrics, LOGS, LOG_QUEUE);
     let batches = LogBatchConfig::default()
         .with_max_queue_size(LOG_QUEUE as usize * 2)
         .with_scheduled_delay(LOG_DELAY)
         .build();
     let processor = BatchLogProcessor::builder(Telling::new(exporter, queue.clone()));
     let processor = processor.with_batch_config(batches).build();
-    let provider = SdkLoggerProvider::builder().with_log_processor(Counted::new(processor, queue));
+    let provider = SdkLoggerProvider::builder().with_log_processor(Counted::new(processor, queue.clone()));
     Ok(provider.with_resource(resource.clone()).build())
 }
 
 fn header_map(options: &Options) -> HashMap<String, String> {
-    options.headers().iter().cloned().collect()
+    // The client decodes them once more.
+    options.headers().iter().map(|(name, value)| (name.clone(), value.replace('%', "%25"))).collect()
 }
 
 /// The headers as gRPC has them.

@@ -302,6 +302,22 @@ mod tests {
         assert_eq!((latency.name, latency.count, latency.p50), ("turnpike.end_to_end.latency", 2, 20.0));
     }
 
+    /// A label that should not be one costs two thousand series and no more, and nothing goes uncounted.
+    #[test]
+    fn series_are_bounded() {
+        let metrics = Metrics::default();
+        for number in 0..SERIES_MAX + 5 {
+            metrics.counter(&names::CONSUMED, &[(names::TOPIC, &number.to_string())]).add(1);
+        }
+        metrics.counter(&names::CONSUMED, &[(names::TOPIC, "7")]).add(1);
+        let samples = metrics.snapshot().samples;
+        assert_eq!(samples.len(), SERIES_MAX + 1);
+        let counted: f64 = samples.iter().map(|sample| sample.value).sum();
+        assert_eq!(counted as usize, SERIES_MAX + 6);
+        let rest = samples.last().expect("there are some");
+        assert_eq!((rest.labels[0].0, rest.value as usize), (OVERFLOW.0, 5));
+    }
+
     /// The text is what OpenMetrics wants: names by underscores with unit and `_total`, seconds, escaped labels, EOF.
     #[test]
     fn text_follows_open_metrics() {

@@ -94,3 +94,31 @@ fn written(labels: &Labels) -> String {
         labels.iter().map(|(name, value)| format!("{}=\"{}\"", name.replace('.', "_"), escaped(value)));
     pairs.collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Metrics, Parent, names};
+
+    /// A bucket names the trace of its latest traced value; bytes have their unit; what is odd in a label is escaped.
+    #[test]
+    fn exemplars_units_and_escapes() {
+        let metrics = Metrics::default();
+        let latency = metrics.histogram(&names::END_TO_END_MS, &[(names::CONNECTOR, "a\\b\nc")]);
+        latency.record(40);
+        let of = Parent::parse(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None);
+        latency.exemplar(40, &of.expect("a context"), UNIX_EPOCH + Duration::from_millis(1_500));
+        metrics.gauge(&names::MEMORY, &[]).set(4_096);
+        let text = metrics.render();
+        for line in [
+            r#"turnpike_end_to_end_latency_seconds_bucket{connector="a\\b\nc",le="0.05"} 1 # {trace_id="0af7651916cd43dd8448eb211c80319c",span_id="b7ad6b7169203331"} 0.04 1.500"#,
+            r#"turnpike_end_to_end_latency_seconds_bucket{connector="a\\b\nc",le="0.1"} 1"#,
+            "# UNIT process_memory_usage_bytes bytes",
+            "process_memory_usage_bytes 4096",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "no {line} in\n{text}");
+        }
+    }
+}

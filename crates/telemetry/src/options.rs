@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{ValueEnum, value_parser};
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use crate::sampling::{Ratio, SamplerKind};
@@ -20,7 +21,7 @@ pub struct Options {
     /// How OTLP is spoken there
     #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_name = "PROTOCOL", default_value = "grpc")]
     pub otlp_protocol: Protocol,
-    /// Headers of every request, as key=value,key=value; for example a token
+    /// Headers of every request, as key=value,key=value with percent-encoded values; for example a token
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_HEADERS",
@@ -36,8 +37,8 @@ pub struct Options {
         value_parser = value_parser!(u64).range(1..=600_000))]
     pub otlp_timeout: u64,
     /// Nothing is exported, whatever else is set
-    #[arg(long, env = "OTEL_SDK_DISABLED", value_name = "true|false", default_value_t = false,
-        action = clap::ArgAction::Set)]
+    #[arg(long, env = "OTEL_SDK_DISABLED", value_name = "true|false", default_value = "false",
+        action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub otel_disabled: bool,
     /// Whether spans are exported
     #[arg(long, env = "OTEL_TRACES_EXPORTER", value_name = "EXPORTER", default_value = "otlp")]
@@ -156,9 +157,13 @@ impl std::str::FromStr for Headers {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let pairs = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=')?;
-            Some((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+            let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+            Some((name.trim().to_ascii_lowercase(), value.into_owned()))
         });
-        pairs.collect::<Option<_>>().map(Self).ok_or("key=value, several joined by commas")
+        pairs
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or("key=value, several joined by commas, values percent-encoded")
     }
 }
 
@@ -206,7 +211,7 @@ mod tests {
     /// A token is taken, and never printed.
     #[test]
     fn headers_are_secret() {
-        let headers = "--otlp-headers=Authorization=Bearer a=b, x-team=tolls";
+        let headers = "--otlp-headers=Authorization=Bearer%20a=b, x-team=tolls";
         let options = options(&[headers]).expect("parses");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(options.headers(), [pair("authorization", "Bearer a=b"), pair("x-team", "tolls")]);

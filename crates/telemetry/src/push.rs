@@ -24,6 +24,17 @@ use crate::metrics::{Family, Series};
 use crate::options::{Options, Protocol};
 use crate::{Counter, Kind, Labels, Metrics, Unit, names};
 
+/// Gauges of ours that are UpDownCounters by the conventions: the parts of several processes add up.
+const UP_DOWN: [&str; 7] = [
+    names::SPAN_QUEUE.name,
+    names::SPAN_QUEUE_CAPACITY.name,
+    names::LOG_QUEUE.name,
+    names::LOG_QUEUE_CAPACITY.name,
+    names::MEMORY.name,
+    names::THREADS.name,
+    names::FILE_DESCRIPTORS.name,
+];
+
 /// Sends metrics to a collector.
 #[derive(Clone, Debug)]
 pub struct Push {
@@ -145,6 +156,11 @@ fn metric(family: &Family, started: SystemTime, now: SystemTime) -> OtlpMetric {
             aggregation_temporality: AggregationTemporality::Cumulative.into(),
             is_monotonic: true,
         }),
+        Kind::Gauge if UP_DOWN.contains(&definition.name) => Data::Sum(Sum {
+            data_points: numbers(family, started, now),
+            aggregation_temporality: AggregationTemporality::Cumulative.into(),
+            is_monotonic: false,
+        }),
         Kind::Gauge => Data::Gauge(Gauge { data_points: numbers(family, started, now) }),
         Kind::Histogram => Data::Histogram(Histogram {
             data_points: distributions(family, started, now),
@@ -152,7 +168,7 @@ fn metric(family: &Family, started: SystemTime, now: SystemTime) -> OtlpMetric {
         }),
     };
     let unit = match definition.unit {
-        Unit::Count => "1",
+        Unit::Count => counted(definition.name),
         Unit::Milliseconds | Unit::Microseconds => "s",
         Unit::Bytes => "By",
     };
@@ -163,6 +179,20 @@ fn metric(family: &Family, started: SystemTime, now: SystemTime) -> OtlpMetric {
         data: Some(data),
         ..OtlpMetric::default()
     }
+}
+
+/// What one of a count is, in braces as OpenTelemetry has it: a plain "1" would be a ratio.
+fn counted(name: &str) -> &'static str {
+    const WHAT: [(&str, &str); 6] = [
+        ("messaging.", "{message}"),
+        ("otel.sdk.processor.span.", "{span}"),
+        ("otel.sdk.exporter.span.", "{span}"),
+        ("otel.sdk.exporter.metric_data_point.", "{data_point}"),
+        ("process.thread.", "{thread}"),
+        ("process.unix.", "{file_descriptor}"),
+    ];
+    let what = WHAT.iter().find(|(prefix, _)| name.starts_with(prefix));
+    what.map_or(if name.starts_with("otel.sdk.") { "{log_record}" } else { "{count}" }, |(_, unit)| unit)
 }
 
 fn numbers(Family { metric, series }: &Family, started: SystemTime, now: SystemTime) -> Vec<NumberDataPoint> {
@@ -262,6 +292,7 @@ mod tests {
     fn metrics_become_points() {
         let metrics = Metrics::default();
         metrics.counter(&names::ROWS, &[(names::CONNECTOR, "toll-passages")]).add(7);
+        metrics.gauge(&names::MEMORY, &[]).set(1 << 20);
         let latency = metrics.histogram(&names::END_TO_END_MS, &[]);
         latency.record(40);
         let of = Parent::parse(b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", None);
@@ -269,16 +300,19 @@ mod tests {
         latency.exemplar(40, &of.expect("a context"), started);
         let now = UNIX_EPOCH + Duration::from_secs(5);
         let points: Vec<_> = metrics.families().iter().map(|family| metric(family, started, now)).collect();
-        let [
-            OtlpMetric { data: Some(Data::Histogram(latency)), unit, .. },
-            OtlpMetric { data: Some(Data::Sum(rows)), .. },
-        ] = points.as_slice()
-        else {
-            panic!("two metrics expected: {points:?}")
+        let units: Vec<&str> = points.iter().map(|metric| metric.unit.as_str()).collect();
+        assert_eq!(units, ["By", "s", "{count}"]);
+        let data: Vec<_> = points.iter().filter_map(|metric| metric.data.as_ref()).collect();
+        let [Data::Sum(memory), Data::Histogram(latency), Data::Sum(rows)] = data.as_slice() else {
+            panic!("three metrics expected: {points:?}")
         };
+        assert_eq!((memory.is_monotonic, rows.is_monotonic), (false, true));
+        let cumulative = i32::from(AggregationTemporality::Cumulative);
+        assert_eq!((rows.aggregation_temporality, latency.aggregation_temporality), (cumulative, cumulative));
         let [latency] = latency.data_points.as_slice() else { panic!("one series expected") };
-        assert_eq!((latency.count, latency.sum, unit.as_str()), (1, Some(0.04), "s"));
+        assert_eq!((latency.count, latency.sum), (1, Some(0.04)));
         assert_eq!(latency.bucket_counts.len(), latency.explicit_bounds.len() + 1);
+        assert_eq!((latency.explicit_bounds[5], latency.bucket_counts[5]), (0.05, 1));
         assert_eq!(latency.exemplars[0].trace_id[..2], [0x0a, 0xf7]);
         let [rows] = rows.data_points.as_slice() else { panic!("one series expected") };
         assert_eq!(rows.value, Some(number_data_point::Value::AsDouble(7.0)));

@@ -67,11 +67,21 @@ impl Queue {
         true
     }
 
+    /// What still waits will not be sent any more; tells how many these are.
+    pub(crate) fn give_up(&self) -> u64 {
+        let left = self.waiting.swap(0, Ordering::Relaxed);
+        self.failed.add(left);
+        self.size.set(0);
+        left
+    }
+
     /// So many have been handed to the exporter, with this outcome.
     fn leave(&self, count: usize, outcome: &OTelSdkResult) {
         let count = count as u64;
-        let before = self.waiting.fetch_sub(count, Ordering::Relaxed);
-        self.size.set(before as i64 - count as i64);
+        // What was given up at the end may arrive after all.
+        let before = self.waiting.load(Ordering::Relaxed);
+        self.waiting.fetch_sub(count.min(before), Ordering::Relaxed);
+        self.size.set(before.saturating_sub(count) as i64);
         self.processed.add(count);
         match outcome {
             Ok(()) => self.exported.add(count),
@@ -213,13 +223,14 @@ mod tests {
         let let_in = (0..5).filter(|_| queue.enter()).count();
         assert_eq!(let_in, 3);
         queue.leave(1, &Ok(()));
-        queue.leave(2, &Err(OTelSdkError::InternalFailure("away".to_owned())));
+        queue.leave(1, &Err(OTelSdkError::InternalFailure("away".to_owned())));
+        assert_eq!((queue.give_up(), queue.give_up()), (1, 0));
         assert_eq!(
             counts(&metrics),
             [
                 ("otel.sdk.exporter.span.exported", true, 1.0),
                 ("otel.sdk.exporter.span.exported", false, 2.0),
-                ("otel.sdk.processor.span.processed", true, 3.0),
+                ("otel.sdk.processor.span.processed", true, 2.0),
                 ("otel.sdk.processor.span.processed", false, 2.0),
                 ("otel.sdk.processor.span.queue.capacity", true, 3.0),
                 ("otel.sdk.processor.span.queue.size", true, 0.0),

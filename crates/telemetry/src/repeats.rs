@@ -176,4 +176,21 @@ mod tests {
         let line = "the tide is out";
         assert_eq!(lines, [line, line, "2 times more: the tide is out", line]);
     }
+
+    /// More different lines than are told apart are written as they come.
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let repeats = Repeats::new(clock);
+        let (sender, lines) = mpsc::sync_channel(LINES_MAX * 4);
+        let subscriber = tracing_subscriber::registry().with(repeats.clone()).with(Tell(sender));
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..2 {
+                for berth in 0..LINES_MAX + 3 {
+                    tracing::warn!(berth, "occupied");
+                }
+            }
+        });
+        assert_eq!(lines.try_iter().count(), LINES_MAX + 6);
+        assert_eq!(repeats.lock().len(), LINES_MAX);
+    }
 }

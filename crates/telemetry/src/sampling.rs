@@ -132,7 +132,7 @@ impl TokenBucket {
     pub(crate) fn take(&self, now: Instant) -> bool {
         let (tokens, filled) = &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *tokens = (*tokens + now.saturating_duration_since(*filled).as_secs_f64() * self.rate).min(self.rate);
-        *filled = now;
+        *filled = (*filled).max(now);
         let is_there = *tokens >= 1.0;
         if is_there {
             *tokens -= 1.0;

@@ -63,7 +63,7 @@ pub const RULE: &str = "rule";
 pub const CONNECTOR: &str = "connector";
 /// A task of a connector, from 0.
 pub const TASK: &str = "task";
-/// Where a dead letter arose, a connector's name or a service's.
+/// Where something is counted: a connector's name, `validator`, or of the validator's dead letters Kafka Connect's stage.
 pub const STAGE: &str = "stage";
 /// What a service waits for, for example `kafka`.
 pub const DEPENDENCY: &str = "dependency";

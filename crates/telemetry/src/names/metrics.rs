@@ -19,7 +19,7 @@ pub const VERDICTS: Metric =
 /// Rules that a good record fails and that do not refuse it, by `STREAM` and `REASON`.
 pub const FLAGS: Metric =
     counter("turnpike.validator.flags", "Rules that good records fail, by the rule's code");
-/// Records refused for good, by `STAGE` and `REASON` (Kafka Connect: `total-record-failures`).
+/// Records refused for good, by `STAGE` and `REASON` (Kafka Connect: `total-records-skipped`).
 pub const DEAD_LETTERS: Metric = counter("turnpike.dead_letters", "Records moved to a dead-letter topic");
 /// Rows committed, by `CONNECTOR` (Kafka Connect: `sink-record-send-total`).
 pub const ROWS: Metric = counter("turnpike.writer.rows", "Rows committed together with their ledger");
@@ -64,11 +64,11 @@ pub const OPERATION_DURATION: Metric = histogram(
 /// Time of a request to MariaDB, by `DB_OPERATION` and `DB_COLLECTION`.
 pub const DB_DURATION: Metric =
     histogram("db.client.operation.duration", Unit::Microseconds, "Time of an operation on the database");
-/// Age of the oldest record not yet handled, by `GROUP`, `TOPIC` and `PARTITION`; 0 if there is none.
+/// For how long at least something has been left to read, by `GROUP`, `TOPIC` and `PARTITION`; 0 if nothing is.
 pub const LAG_TIME: Metric = gauge(
     "turnpike.consumer_group.lag.time",
     Unit::Milliseconds,
-    "Age of the last record handled while others wait, else 0",
+    "How long something has been left to read, else 0",
 );
 /// Rules that records fail, whether they refuse or flag, by `STREAM`, `RULE` and `REASON`.
 pub const RULE_FAILURES: Metric =
