@@ -17,11 +17,11 @@ use crate::{
 /// How much, how often, and what is promised.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Records that each service works off in each run
-    #[arg(long, default_value_t = 1_000_000, value_name = "RECORDS", value_parser = clap::value_parser!(u64).range(10_000..))]
+    /// Records that the writer works off in each run; the validator twice as many, the generator four times
+    #[arg(long, default_value_t = 500_000, value_name = "RECORDS", value_parser = clap::value_parser!(u64).range(10_000..))]
     records: u64,
     /// How many pairs of runs
-    #[arg(long, default_value_t = 7, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
     /// Share of records that are traced
     #[arg(long, default_value_t = 0.001, value_name = "SHARE")]

@@ -15,6 +15,9 @@ use crate::{
 
 /// What is measured of a run, in its order.
 pub(crate) const STAGES: [&str; 3] = ["generator", "validator", "writer"];
+/// How many times the records of a writer the others work off: they are faster, and each should take some seconds.
+const GENERATED: u64 = 4;
+const JUDGED: u64 = 2;
 
 const PARTITIONS: i32 = 4;
 const ENDS_IN: Duration = Duration::from_secs(20);
@@ -75,12 +78,12 @@ impl Leg<'_> {
         let Setting { stack, records, .. } = self.setting;
         let admin = kafka(stack).admin().map_err(Error::failed)?;
         let topic = self.topic();
-        let (seed, most) = (seed.to_string(), (records * 2).to_string());
+        let (seed, most) = (seed.to_string(), (records * GENERATED * 2).to_string());
         let process = self.spawn(
             "toll-generator",
             &["--topic", &topic, "--rate", "0", "--seed", &seed, "--count", &most],
         )?;
-        let measured = watch(&process, *records, || {
+        let measured = watch(&process, records * GENERATED, || {
             let ends = (0..PARTITIONS).map(|partition| match admin.offsets(&topic, partition) {
                 Ok((_, end)) => Ok(end as u64),
                 // A partition that is new has no leader yet.
@@ -107,7 +110,7 @@ impl Leg<'_> {
             ..ConsumerSettings::default()
         };
         let consumer = kafka(&self.setting.stack).consumer(&settings).map_err(Error::failed)?;
-        let measured = watch(&process, self.setting.records, || committed(&consumer, &partitions))?;
+        let measured = watch(&process, self.setting.records * JUDGED, || committed(&consumer, &partitions))?;
         end(&process)?;
         Ok(measured)
     }

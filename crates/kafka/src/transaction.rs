@@ -44,6 +44,11 @@ impl TransactionalProducer {
         self.producer.send(record)
     }
 
+    /// Records acknowledged so far, in this transaction and those before it. When one is committed, all of its records are.
+    pub fn delivered(&self) -> u64 {
+        self.producer.delivered()
+    }
+
     /// Commits the open transaction with the offsets to go on from, each with a text that commits along with it.
     ///
     /// Everything in flight is drained first: committing with records in flight would cost librdkafka 100 ms. While
@@ -128,5 +133,44 @@ fn abortable(error: Error) -> Error {
     match error.class() {
         Class::Infrastructure => error.reclassed(Class::Abortable),
         _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Connection, Headers, Outgoing, Properties};
+
+    /// What is acknowledged is told of each transaction when it is committed, whether or not the one before it was given up.
+    #[test]
+    fn a_committed_transaction_is_acknowledged() {
+        let connection = Connection {
+            kafka_bootstrap_servers: "127.0.0.1:1".to_owned(),
+            kafka_property: vec!["test.mock.num.brokers=1".parse::<Properties>().expect("properties")],
+        };
+        let producer = connection.transactional_producer("test").expect("a producer");
+        producer.init().expect("the id is free");
+        for (records, is_committed) in [(3, true), (2, false), (4, true)] {
+            producer.begin().expect("no transaction is open");
+            let before = producer.delivered();
+            for _ in 0..records {
+                producer
+                    .send(Outgoing {
+                        topic: "toll",
+                        partition: Some(0),
+                        key: None,
+                        value: Some(b"value"),
+                        timestamp_ms: None,
+                        headers: Headers::new(),
+                        receipt: None,
+                    })
+                    .expect("there is room");
+            }
+            if is_committed {
+                producer.commit_without_offsets(|_| true).expect("a commit");
+                assert_eq!(producer.delivered() - before, records);
+            } else {
+                producer.abort(|_| true).expect("an abort");
+            }
+        }
     }
 }

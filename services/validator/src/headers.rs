@@ -4,7 +4,7 @@ use dead_letter::{Context as Letter, DIALECT, FLAGS, is_mark, is_own_header};
 use dialects::Dialect;
 use kafka::{Headers, Record};
 use service::clock;
-use telemetry::TRACEPARENT;
+use telemetry::{TRACEPARENT, TRACESTATE};
 
 use crate::{
     DESCRIPTION,
@@ -27,15 +27,14 @@ pub(crate) fn valid(record: &Record<'_>, marks: Option<&Marks>, traceparent: Opt
 }
 
 /// The record's own headers, then those of the dead letter in place of any that it carried before. A letter that begins a trace
-/// keeps the context that its record came with under another name.
+/// keeps the context that its record came with under another name; what others keep beside that one is said of no other trace.
 pub(crate) fn dead_letter(
     record: &Record<'_>,
     refusal: &Refusal,
     contract_version: &str,
     traceparent: Option<&str>,
 ) -> Headers {
-    let is_dropped = |name: &str| is_mark(name) || is_own_header(name);
-    let headers = collected(kept(record.headers(), is_dropped, traceparent.is_some()));
+    let headers = collected(kept_by_letter(record.headers(), traceparent.is_some()));
     let headers = added(headers, refusal.dialect.into_iter().map(dialect));
     let letter = Letter {
         topic: record.topic().to_owned(),
@@ -65,6 +64,16 @@ fn kept<'h>(
     is_traced: bool,
 ) -> impl Iterator<Item = Header<'h>> {
     own.filter(move |(name, _)| !(is_dropped(name) || is_traced && *name == TRACEPARENT))
+}
+
+/// What stays of them in a letter, which may have a trace of its own.
+fn kept_by_letter<'h>(
+    own: impl Iterator<Item = Header<'h>>,
+    is_traced: bool,
+) -> impl Iterator<Item = Header<'h>> {
+    let is_dropped =
+        move |name: &str| is_mark(name) || is_own_header(name) || is_traced && name == TRACESTATE;
+    kept(own, is_dropped, is_traced)
 }
 
 /// What is said of a good record.
@@ -108,7 +117,7 @@ mod tests {
     const OWN: &str = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
 
     fn record() -> impl Iterator<Item = Header<'static>> {
-        let state: Header<'_> = ("tracestate", Some(b"a=1"));
+        let state: Header<'_> = (TRACESTATE, Some(b"a=1"));
         [(TRACEPARENT, Some(CAME.as_bytes())), state, (FLAGS, None), ("null", None)].into_iter()
     }
 
@@ -127,7 +136,7 @@ mod tests {
         let marks = Marks { flags: Some("CODE:rule".to_owned()), normalised: None };
         let mut headers: Vec<Header<'_>> = kept(record(), is_mark, true).collect();
         headers.extend(said(Some(&marks), Some(OWN)));
-        let state: Header<'_> = ("tracestate", Some(b"a=1"));
+        let state: Header<'_> = (TRACESTATE, Some(b"a=1"));
         let flags: Header<'_> = (FLAGS, Some(b"CODE:rule"));
         assert_eq!(headers, [state, ("null", None), flags, (TRACEPARENT, Some(OWN.as_bytes()))]);
     }
@@ -139,6 +148,13 @@ mod tests {
         let original = (dead_letter::TRACEPARENT, Some(CAME.as_bytes()));
         assert_eq!(contexts(record(), Some(OWN)).collect::<Vec<_>>(), [own, original]);
         assert_eq!(contexts(std::iter::empty(), Some(OWN)).collect::<Vec<_>>(), [own]);
-        assert!(kept(record(), is_own_header, true).all(|(name, _)| name != TRACEPARENT));
+    }
+
+    /// A letter that begins a trace has nothing else of its record's; one that is not traced goes on with all of it.
+    #[test]
+    fn a_new_trace_begins_without_the_state_of_the_old_one() {
+        let names = |is_traced| kept_by_letter(record(), is_traced).map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(true), ["null"]);
+        assert_eq!(names(false), [TRACEPARENT, TRACESTATE, "null"]);
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use kafka::Record;
 use service::clock;
-use telemetry::{Histogram, Metric, Metrics, names};
+use telemetry::{Gauge, Histogram, Metric, Metrics, names};
 
 use crate::{
+    DESCRIPTION,
     laps::{Laps, Step},
     stream::Stream,
     traced::Followed,
@@ -24,6 +25,7 @@ pub(crate) struct Meters {
     batch_records: Histogram,
     process: Histogram,
     commit: Histogram,
+    balance: Gauge,
 }
 
 /// A stream as it is counted.
@@ -79,8 +81,15 @@ impl Meters {
             batch_records: metrics.histogram(&names::BATCH_RECORDS, &[]),
             process: metrics.histogram(&names::PROCESS_DURATION, &[(names::GROUP, group)]),
             commit: metrics.histogram(&names::OPERATION_DURATION, &[(names::OPERATION, Step::Commit.name())]),
+            balance: metrics.gauge(&names::LEDGER_BALANCE, &[(names::STAGE, DESCRIPTION.name)]),
             metrics: metrics.clone(),
         }
+    }
+
+    /// A transaction of so many records is committed, and Kafka has acknowledged so many. The books count what was judged; a record
+    /// that got lost on the way to Kafka, or was sent twice, is seen here alone. What is open stays open until the service ends.
+    pub(crate) fn balance(&self, read: usize, acknowledged: u64) {
+        self.balance.set(self.balance.get() + read as i64 - acknowledged as i64);
     }
 
     /// Counts a batch that is committed; the traced ones among its records are examples of how long it took.
@@ -234,6 +243,23 @@ mod tests {
             &format!(r#"turnpike_dead_letters_total{{stage="{stage}",reason="OUT_OF_RANGE"}} 2"#),
         ] {
             assert!(text.contains(line), "no {line} in\n{text}");
+        }
+    }
+
+    /// The balance is there from the start, and shows a record that Kafka has not acknowledged, or once too often, from then on.
+    #[test]
+    fn what_kafka_acknowledges_is_balanced_with_what_was_read() {
+        let metrics = Metrics::default();
+        let meters = meters(&metrics);
+        let shows = |open: i64| {
+            let (text, line) =
+                (metrics.render(), format!(r#"turnpike_ledger_balance{{stage="validator"}} {open}"#));
+            assert!(text.lines().any(|shown| shown == line), "no {line} in\n{text}");
+        };
+        shows(0);
+        for (read, acknowledged, open) in [(7, 7, 0), (7, 6, 1), (5, 5, 1), (2, 4, -1)] {
+            meters.balance(read, acknowledged);
+            shows(open);
         }
     }
 

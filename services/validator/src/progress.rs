@@ -29,11 +29,6 @@ impl Counts {
         format!(r#"{{"read":{},"valid":{},"dead":{}}}"#, self.read, self.valid, self.dead)
     }
 
-    /// Records read and neither forwarded nor set aside: 0, or the books are wrong.
-    pub fn missing(self) -> i64 {
-        self.read as i64 - self.valid as i64 - self.dead as i64
-    }
-
     fn plus(self, other: Self) -> Self {
         Self { read: self.read + other.read, valid: self.valid + other.valid, dead: self.dead + other.dead }
     }
@@ -120,6 +115,11 @@ impl Progress {
         self.places.retain(|at, _| !partitions.contains(at));
     }
 
+    /// Whether no partition is ours.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// The partitions that are ours.
     pub fn partitions(&self) -> Vec<TopicPartition> {
         self.places.keys().cloned().collect()
@@ -200,11 +200,13 @@ mod tests {
         progress.advance(&tally);
         let after = Standing { next_offset: Some(10), handled_ms: 1_060, counts: expected, ..before };
         assert_eq!(progress.standings(), [after, unread]);
-        assert_eq!((expected.missing(), Counts { dead: 2, ..expected }.missing()), (0, 1));
         assert_eq!(Counts::from_metadata(&expected.to_metadata()), expected);
         assert_eq!(Counts::from_metadata("somebody else's"), Counts::default());
 
         progress.give_up(&[toll(0)]);
         assert_eq!(progress.partitions(), [toll(1)]);
+        assert!(!progress.is_empty());
+        progress.give_up(&[toll(1)]);
+        assert!(progress.is_empty());
     }
 }

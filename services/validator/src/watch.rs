@@ -3,17 +3,16 @@
 //! A thread and a client of their own ask: on the reader's connection the answers would queue behind its fetches.
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use kafka::{Admin, TopicPartition};
+use kafka::{Admin, Lag, LagMeter, TopicPartition};
 use service::{Context, Error, Health, Stop, clock};
 use telemetry::{Metrics, names};
 use tokio::runtime::Handle;
 
-use crate::{DESCRIPTION, Settings, progress::Standing, worker::refused};
+use crate::{Settings, progress::Standing, worker::refused};
 
 /// How often the cluster is asked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,15 +20,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a failed poll counts against the cluster's health.
 const FAILURE_LASTS: Duration = Duration::from_secs(3);
-/// How long nothing must have come to say that all is read.
-const IDLE: Duration = Duration::from_secs(1);
+/// How long after a poll the worker still counts as reading. A transaction takes less, but for one that waits for a dependency; and
+/// it is too short for what that one has in hand to count as read.
+const READS_FOR: Duration = Duration::from_secs(2);
 
 /// What the worker lets the watching thread see.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     standings: Mutex<Vec<Standing>>,
-    /// Since when the worker asks for records and none come.
-    waits_since: Mutex<Option<Instant>>,
+    /// When the worker took whatever there was, for the last time; nothing while it is paused, polls fail, or it has no partition.
+    last_read: Mutex<Option<Instant>>,
     failed: Mutex<Option<(Instant, String)>>,
 }
 
@@ -39,10 +39,9 @@ impl Watched {
         *lock(&self.standings) = standings;
     }
 
-    /// Whether the worker has asked for records and got none.
-    pub(crate) fn waits(&self, is_waiting: bool) {
-        let mut since = lock(&self.waits_since);
-        *since = is_waiting.then(|| since.unwrap_or_else(clock::instant));
+    /// The worker has polled, and takes whatever comes or does not.
+    pub(crate) fn reads(&self, is_reading: bool, now: Instant) {
+        *lock(&self.last_read) = is_reading.then_some(now);
     }
 
     /// A poll failed.
@@ -50,8 +49,9 @@ impl Watched {
         *lock(&self.failed) = Some((clock::instant(), error.to_string()));
     }
 
-    fn is_idle(&self) -> bool {
-        lock(&self.waits_since).is_some_and(|since| since.elapsed() >= IDLE)
+    /// Whether the worker takes whatever comes. One that is busy with a batch does, as long as it comes back for the next.
+    fn is_reading(&self, now: Instant) -> bool {
+        lock(&self.last_read).is_some_and(|last| now.saturating_duration_since(last) < READS_FOR)
     }
 
     fn recent_failure(&self) -> Option<String> {
@@ -70,15 +70,26 @@ pub(crate) struct Watch {
     admin: Admin,
     stop: Stop,
     health: Health,
-    gauges: Gauges,
+    /// Whether the last look saw all partitions. If not, nobody knows whether they stood still.
+    has_looked: bool,
+    lags: Lags,
 }
 
-/// What is shown of the partitions, also of those that were ours.
+/// How far behind the worker is, and what is shown of it, also of partitions that were ours.
 #[derive(Debug)]
-struct Gauges {
+struct Lags {
+    meter: LagMeter,
     metrics: Metrics,
     group_id: String,
     shown: Vec<TopicPartition>,
+}
+
+/// One look at the partitions.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    now: Instant,
+    now_ms: i64,
+    is_reading: bool,
 }
 
 impl Watch {
@@ -88,11 +99,8 @@ impl Watch {
             admin: context.config.kafka.admin().map_err(refused)?,
             stop: context.stop.clone(),
             health: context.health.clone(),
-            gauges: Gauges {
-                metrics: context.metrics.clone(),
-                group_id: context.config.group_id.clone(),
-                shown: Vec::new(),
-            },
+            has_looked: false,
+            lags: Lags::new(&context.metrics, &context.config.group_id),
         })
     }
 
@@ -103,65 +111,67 @@ impl Watch {
             let answers = self.admin.probe(PROBE_TIMEOUT).map_err(|error| error.to_string());
             let state = answers.and_then(|()| self.watched.recent_failure().map_or(Ok(()), Err));
             let standings = lock(&self.watched.standings).clone();
-            self.gauges.show_books(&standings);
-            if state.is_ok() {
-                self.measure_lag(&standings);
-            }
+            self.lags.follow(&standings);
+            self.has_looked = state.is_ok() && self.look(&standings);
             self.health.set("kafka", state);
             let pause = async { tokio::time::timeout(LOOK_EVERY, self.stop.requested()).await.is_ok() };
             runtime.block_on(pause);
         }
     }
 
-    /// Where the end of a partition is a transaction's marker, offsets alone never say that all is read; idleness does.
-    fn measure_lag(&self, standings: &[Standing]) {
-        let is_idle = self.watched.is_idle();
+    /// Measures all partitions, unless the cluster does not say where they end: then they are measured a second later.
+    fn look(&mut self, standings: &[Standing]) -> bool {
+        let now = clock::instant();
+        let is_reading = self.has_looked && self.watched.is_reading(now);
+        let look = Look { now, now_ms: clock::now_ms(), is_reading };
         for standing in standings {
-            let lag = if is_idle {
-                0
-            } else {
-                // What cannot be measured now is measured a second later.
-                let Ok((first, end)) = self.admin.offsets(&standing.at.topic, standing.at.partition) else {
-                    return;
-                };
-                end - standing.next_offset.unwrap_or(first).max(first)
+            let Ok(offsets) = self.admin.offsets(&standing.at.topic, standing.at.partition) else {
+                return false;
             };
-            self.gauges.show_lag(&standing.at, lag, clock::now_ms() - standing.handled_ms);
+            self.lags.measure(standing, offsets, look);
         }
+        true
     }
 }
 
-impl Gauges {
-    /// What is shown of partitions that are not ours any more is their next owner's to say.
-    fn show_books(&mut self, standings: &[Standing]) {
-        let ours: Vec<TopicPartition> = standings.iter().map(|standing| standing.at.clone()).collect();
-        let before = std::mem::replace(&mut self.shown, ours);
-        let gone: Vec<&TopicPartition> = before.iter().filter(|at| !self.shown.contains(at)).collect();
-        let mut missing: BTreeMap<&str, i64> = gone.iter().map(|at| (&*at.topic, 0)).collect();
-        for standing in standings {
-            *missing.entry(&standing.at.topic).or_default() += standing.counts.missing();
-        }
-        for (topic, missing) in missing {
-            let labels = [(names::STAGE, DESCRIPTION.name), (names::TOPIC, topic)];
-            self.metrics.gauge(&names::LEDGER_BALANCE, &labels).set(missing);
-        }
-        for at in gone {
-            self.show_lag(at, 0, 0);
+impl Lags {
+    fn new(metrics: &Metrics, group_id: &str) -> Self {
+        Self {
+            meter: LagMeter::default(),
+            metrics: metrics.clone(),
+            group_id: group_id.to_owned(),
+            shown: Vec::new(),
         }
     }
 
-    /// How many records of a partition are left, and how old the last one is that is not.
-    fn show_lag(&self, at: &TopicPartition, records: i64, age_ms: i64) {
+    /// What is shown of partitions that are not ours any more is their next owner's to say.
+    fn follow(&mut self, standings: &[Standing]) {
+        let ours: Vec<TopicPartition> = standings.iter().map(|standing| standing.at.clone()).collect();
+        let before = std::mem::replace(&mut self.shown, ours);
+        for gone in before.iter().filter(|at| !self.shown.contains(at)) {
+            self.meter.forget(gone);
+            self.show(gone, Lag::default());
+        }
+    }
+
+    /// Measures a partition with these first and end offsets.
+    fn measure(&mut self, standing: &Standing, (first, end): (i64, i64), look: Look) {
+        let Look { now, now_ms, is_reading } = look;
+        let next_offset = standing.next_offset.unwrap_or(first).max(first);
+        let seen = kafka::Standing { next_offset, end, handled_ms: standing.handled_ms, is_reading };
+        let lag = self.meter.look(&standing.at, seen, now, now_ms);
+        self.show(&standing.at, lag);
+    }
+
+    fn show(&self, at: &TopicPartition, lag: Lag) {
         let partition = at.partition.to_string();
         let labels = [
             (names::GROUP, self.group_id.as_str()),
             (names::TOPIC, &at.topic),
             (names::PARTITION, &partition),
         ];
-        let records = records.max(0);
-        let age_ms = if records > 0 { age_ms.max(0) } else { 0 };
-        self.metrics.gauge(&names::LAG_RECORDS, &labels).set(records);
-        self.metrics.gauge(&names::LAG_TIME, &labels).set(age_ms);
+        self.metrics.gauge(&names::LAG_RECORDS, &labels).set(lag.records);
+        self.metrics.gauge(&names::LAG_TIME, &labels).set(lag.age_ms);
     }
 }
 
@@ -170,53 +180,77 @@ mod tests {
     use super::*;
     use crate::progress::Counts;
 
-    fn standing(topic: &str, partition: i32, counts: Counts) -> Standing {
-        let at = TopicPartition { topic: topic.into(), partition };
-        Standing { at, next_offset: Some(7), handled_ms: 1_000, counts }
+    /// The time at which the last record was made.
+    const HANDLED_MS: i64 = 1_000_000;
+
+    fn standing(partition: i32, next_offset: i64) -> Standing {
+        let at = TopicPartition { topic: "toll".into(), partition };
+        Standing { at, next_offset: Some(next_offset), handled_ms: HANDLED_MS, counts: Counts::default() }
     }
 
-    /// Books are added up by topic; age counts only while records are left; what is given away is shown as nothing.
-    #[test]
-    fn gauges_follow_the_partitions() {
-        let metrics = Metrics::default();
-        let mut gauges =
-            Gauges { metrics: metrics.clone(), group_id: "judges".to_owned(), shown: Vec::new() };
-        let whole = Counts { read: 7, valid: 5, dead: 2 };
-        let ours = [standing("toll", 0, whole), standing("toll", 1, Counts { dead: 1, ..whole })];
-        gauges.show_books(&ours);
-        gauges.show_lag(&ours[0].at, 3, 250);
-        gauges.show_lag(&ours[1].at, 0, 250);
-        let shows = |line: &str| {
-            let text = metrics.render();
-            assert!(text.lines().any(|shown| shown == line), "no {line} in\n{text}");
+    /// What two partitions show: records and seconds, as text.
+    fn shown(metrics: &Metrics) -> [(String, String); 2] {
+        let text = metrics.render();
+        let of = |name: &str, partition: u32| {
+            let series = format!(
+                r#"{name}{{messaging_consumer_group_name="judges",messaging_destination_name="toll",messaging_destination_partition_id="{partition}"}} "#
+            );
+            let value = text.lines().find_map(|line| line.strip_prefix(&series));
+            value.unwrap_or_else(|| panic!("no {series} in\n{text}")).to_owned()
         };
-        let of = |partition: u32| {
-            format!(
-                r#"{{messaging_consumer_group_name="judges",messaging_destination_name="toll",messaging_destination_partition_id="{partition}"}}"#
+        [0, 1].map(|partition| {
+            (
+                of("kafka_consumer_group_lag", partition),
+                of("turnpike_consumer_group_lag_time_seconds", partition),
             )
-        };
-        let books = r#"turnpike_ledger_balance{stage="validator",messaging_destination_name="toll"}"#;
-        shows(&format!("{books} 1"));
-        shows(&format!("kafka_consumer_group_lag{} 3", of(0)));
-        shows(&format!("turnpike_consumer_group_lag_time_seconds{} 0.25", of(0)));
-        shows(&format!("turnpike_consumer_group_lag_time_seconds{} 0", of(1)));
-        gauges.show_books(&ours[..1]);
-        shows(&format!("{books} 0"));
-        gauges.show_books(&[]);
-        shows(&format!("kafka_consumer_group_lag{} 0", of(0)));
-        shows(&format!("turnpike_consumer_group_lag_time_seconds{} 0", of(0)));
+        })
     }
 
-    /// Nothing to read for a moment is not idleness, and neither is a batch in hand.
+    fn lag(records: &str, seconds: &str) -> (String, String) {
+        (records.to_owned(), seconds.to_owned())
+    }
+
+    /// A partition that ends in a transaction's marker is read after some seconds, however busy the worker is with another one. If
+    /// it is stopped instead, what is left grows old. What is given away is shown as nothing, and begins anew if it comes again.
     #[test]
-    fn idleness_lasts() {
-        let watched = Watched::default();
-        watched.waits(true);
-        assert!(!watched.is_idle());
-        *lock(&watched.waits_since) = clock::instant().checked_sub(IDLE);
-        watched.waits(true);
-        assert!(watched.is_idle());
-        watched.waits(false);
-        assert!(!watched.is_idle());
+    fn a_quiet_partition_is_read_beside_a_busy_one() {
+        let (metrics, start) = (Metrics::default(), clock::instant());
+        let mut lags = Lags::new(&metrics, "judges");
+        // A look at each second: the busy partition goes on and has always 20 left, the quiet one stands before its marker.
+        let look = |lags: &mut Lags, second: i64, is_reading: bool| {
+            let standings = [standing(0, 100 * second), standing(1, 9)];
+            lags.follow(&standings);
+            let now = start + Duration::from_secs(second.unsigned_abs());
+            let look = Look { now, now_ms: HANDLED_MS + 3_600_000, is_reading };
+            lags.measure(&standings[0], (0, 100 * second + 20), look);
+            lags.measure(&standings[1], (0, 10), look);
+            shown(&metrics)
+        };
+        assert_eq!(look(&mut lags, 0, true), [lag("20", "0"), lag("1", "0")]);
+        assert_eq!(look(&mut lags, 1, true), [lag("20", "1"), lag("1", "1")]);
+        assert_eq!(look(&mut lags, 2, true), [lag("20", "2"), lag("1", "2")]);
+        for second in 3..6 {
+            let seconds = second.to_string();
+            assert_eq!(look(&mut lags, second, true), [lag("20", &seconds), lag("0", "0")]);
+        }
+        for (second, since) in (6..12).zip(1..) {
+            let quiet = lag("1", &since.to_string());
+            assert_eq!(look(&mut lags, second, false), [lag("20", &second.to_string()), quiet]);
+        }
+        lags.follow(&[standing(0, 1_200)]);
+        assert_eq!(shown(&metrics), [lag("20", "11"), lag("0", "0")]);
+        assert_eq!(look(&mut lags, 12, true)[1], lag("1", "0"));
+    }
+
+    /// A worker reads while it comes back for more; not while it is paused, polls fail, or a batch waits for something.
+    #[test]
+    fn a_worker_reads_while_it_polls() {
+        let (watched, now) = (Watched::default(), clock::instant());
+        assert!(!watched.is_reading(now));
+        watched.reads(true, now);
+        assert!(watched.is_reading(now + READS_FOR / 2));
+        assert!(!watched.is_reading(now + READS_FOR));
+        watched.reads(false, now);
+        assert!(!watched.is_reading(now));
     }
 }

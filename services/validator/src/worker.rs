@@ -197,7 +197,9 @@ impl Worker {
         let mut batch: Vec<Record<'_>> = Vec::with_capacity(self.limits.rows_max);
         while !self.stop.is_stopping() {
             let mut laps = Laps::start(clock::system(), clock::instant());
-            match consumer.poll_batch(&self.limits, &mut batch) {
+            let polled = consumer.poll_batch(&self.limits, &mut batch);
+            let is_polled = polled.is_ok();
+            match polled {
                 Err(error) if error.class() == Class::Infrastructure => self.watched.failed(&error),
                 polled => polled?,
             }
@@ -209,7 +211,7 @@ impl Worker {
                 });
             }
             self.follow_control(&mut run)?;
-            self.watched.waits(batch.is_empty() && !run.paused);
+            self.watched.reads(is_polled && !run.paused && !run.progress.is_empty(), clock::instant());
             if !batch.is_empty() && !run.paused {
                 self.handle(&mut run, &batch, laps)?;
             }
@@ -223,6 +225,7 @@ impl Worker {
         let verdicts = self.judge(batch)?;
         laps.end(Step::Judge, clock::instant());
         let mut traced = self.tracing.batch(&laps, batch.len());
+        let before = run.producer.delivered();
         let sent = self.forward(run, batch, &verdicts, &mut traced);
         // What is logged from here on belongs to the transaction's trace.
         let _context = traced.attach();
@@ -245,6 +248,7 @@ impl Worker {
         }
         run.progress.advance(&tally);
         self.watched.at(run.progress.standings());
+        self.meters.balance(batch.len(), run.producer.delivered() - before);
         self.meters.count(batch, &verdicts, traced.records(), &laps);
         traced.committed(&laps);
         if is_tried {

@@ -81,7 +81,7 @@ pub const VALIDATOR_LATENCY: Metric =
     histogram("turnpike.validator.latency", Unit::Milliseconds, "Time from generated to judged");
 /// Records that filters leave out, by `CONNECTOR`.
 pub const SKIPPED: Metric = counter("turnpike.writer.skipped", "Records that a filter leaves out");
-/// What was read less what was stored, set aside and left out, by `STAGE` and `TOPIC`; anything but 0 is a fault.
+/// What was read less what was stored, passed on, set aside and left out, by `STAGE`, and of connectors by `TOPIC`; anything but 0 is a fault.
 pub const LEDGER_BALANCE: Metric =
     gauge("turnpike.ledger.balance", Unit::Count, "Records read and not accounted for; 0 is balanced");
 /// Spans of dead letters that were not made, since there were too many.
