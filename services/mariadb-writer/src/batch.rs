@@ -352,7 +352,8 @@ fn spans<'c>(records: &[Record<'c>], partition_of: impl Fn(&Record<'c>) -> Topic
     spans
 }
 
-fn is_of(at: &TopicPartition, record: &Record<'_>) -> bool {
+/// Whether a record is one of the partition.
+pub(crate) fn is_of(at: &TopicPartition, record: &Record<'_>) -> bool {
     at.partition == record.partition() && *at.topic == *record.topic()
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kafka::{Consumer, ConsumerSettings, TopicPartition};
+use kafka::{Consumer, ConsumerSettings, Lag, LagMeter, Standing, TopicPartition};
 use service::{Error, Health, Stop, cause_chain, clock};
 use tokio::runtime::Handle;
 
@@ -32,10 +32,26 @@ pub(crate) struct View {
 #[derive(Debug, Default)]
 struct Seen {
     topics: Vec<String>,
-    stored: Vec<Stored>,
-    idle: bool,
+    shown: Vec<Shown>,
     failed: Option<(Instant, String)>,
+    meter: LagMeter,
+    /// Records that each partition is behind, as was seen last.
+    lags: BTreeMap<TopicPartition, i64>,
+    /// Partitions of which it cannot be said that they were read ever since they were measured.
+    waited: BTreeSet<TopicPartition>,
 }
+
+/// What a task shows of a partition that it reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    /// How far it is stored.
+    pub(crate) stored: Stored,
+    /// Whether what comes is taken at once, and nothing that has come waits to be stored.
+    pub(crate) is_reading: bool,
+}
+
+/// First offset of partitions, and the offset after their last record or marker.
+type Ends = BTreeMap<TopicPartition, (i64, i64)>;
 
 /// How often the cluster is asked.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
@@ -67,7 +83,7 @@ impl Cluster {
 
     /// Adds a task that reads `topics`, if they are known by name.
     pub(crate) fn view(&self, meters: Meters, topics: Vec<String>) -> Arc<View> {
-        let view = Arc::new(View { meters, seen: Mutex::new(Seen { topics, ..Seen::default() }) });
+        let view = Arc::new(View::new(meters, topics));
         let mut views = lock(&self.views);
         views.retain(|view| Arc::strong_count(view) > 1);
         views.push(Arc::clone(&view));
@@ -81,8 +97,9 @@ impl Cluster {
         while !stop.is_stopping() {
             let views: Vec<Arc<View>> = lock(&self.views).clone();
             let state = self.probe(&views);
-            if state.is_ok() {
-                self.measure_lag(&views, stop);
+            let ends = if state.is_ok() { self.all_ends(&views, stop) } else { Ends::new() };
+            for view in &views {
+                view.measure(&ends, clock::instant(), clock::now_ms());
             }
             health.set(DEPENDENCY, state);
             runtime.block_on(async {
@@ -115,43 +132,64 @@ impl Cluster {
         failed.map_or(Ok(()), |(_, reason)| Err(reason))
     }
 
-    /// Where the end of a partition is a transaction's marker, offsets alone never say that all is read; idleness does.
-    fn measure_lag(&self, views: &[Arc<View>], stop: &Stop) {
-        let mut ends = BTreeMap::new();
-        for view in views {
-            let (idle, stored) = {
-                let seen = lock(&view.seen);
-                (seen.idle, seen.stored.clone())
-            };
-            let mut lag_max = 0;
-            for Stored { at, next_offset, timestamp_ms } in stored {
-                if idle {
-                    view.meters.lag(&at, 0, 0);
-                } else if !stop.is_stopping() {
-                    let ends = ends.entry(at.clone()).or_insert_with(|| self.client.watermarks(&at).ok());
-                    if let Some((first, end)) = ends {
-                        let records = (*end - next_offset.max(*first)).max(0);
-                        view.meters.lag(&at, records, clock::now_ms() - timestamp_ms);
-                        lag_max = lag_max.max(records);
-                    }
-                }
-            }
-            view.meters.connect.lag_max(lag_max);
-        }
+    /// The ends of all partitions that are read, as far as they are told.
+    fn all_ends(&self, views: &[Arc<View>], stop: &Stop) -> Ends {
+        let read = views.iter().flat_map(|view| view.partitions());
+        let read: BTreeSet<TopicPartition> = read.collect();
+        let asked = read.into_iter().take_while(|_| !stop.is_stopping());
+        asked.filter_map(|at| Some((at.clone(), self.client.watermarks(&at).ok()?))).collect()
     }
 }
 
 impl View {
-    /// So far the partitions are stored; `idle` if nothing more has come for a while.
-    pub(crate) fn show(&self, stored: Vec<Stored>, idle: bool) {
+    fn new(meters: Meters, topics: Vec<String>) -> Self {
+        Self { meters, seen: Mutex::new(Seen { topics, ..Seen::default() }) }
+    }
+
+    /// Shows all partitions that the task reads.
+    pub(crate) fn show(&self, shown: Vec<Shown>) {
         let mut seen = lock(&self.seen);
-        for Stored { at, .. } in &seen.stored {
-            // Somebody else's number from now on.
-            if !stored.iter().any(|kept| kept.at == *at) {
-                self.meters.lag(at, 0, 0);
+        let Seen { meter, lags, waited, .. } = &mut *seen;
+        let is_read = |at: &TopicPartition| shown.iter().any(|kept| kept.stored.at == *at);
+        lags.retain(|at, _| {
+            let is_read = is_read(at);
+            if !is_read {
+                // Somebody else's number from now on.
+                self.meters.lag(at, Lag::default());
+                meter.forget(at);
             }
+            is_read
+        });
+        waited.retain(is_read);
+        waited.extend(shown.iter().filter(|shown| !shown.is_reading).map(|shown| shown.stored.at.clone()));
+        seen.shown = shown;
+    }
+
+    /// Tells how far behind the partitions are. One whose end is not known stays as it was seen last.
+    fn measure(&self, ends: &Ends, now: Instant, now_ms: i64) {
+        let mut seen = lock(&self.seen);
+        let Seen { shown, meter, lags, waited, .. } = &mut *seen;
+        for Shown { stored: Stored { at, next_offset, timestamp_ms }, is_reading } in shown {
+            let Some((first, end)) = ends.get(at) else {
+                waited.insert(at.clone());
+                continue;
+            };
+            let standing = Standing {
+                next_offset: (*next_offset).max(*first),
+                end: *end,
+                handled_ms: *timestamp_ms,
+                is_reading: *is_reading && !waited.contains(at),
+            };
+            waited.remove(at);
+            let lag = meter.look(at, standing, now, now_ms);
+            self.meters.lag(at, lag);
+            lags.insert(at.clone(), lag.records);
         }
-        (seen.stored, seen.idle) = (stored, idle);
+        self.meters.connect.lag_max(lags.values().copied().max().unwrap_or(0));
+    }
+
+    fn partitions(&self) -> Vec<TopicPartition> {
+        lock(&self.seen).shown.iter().map(|shown| shown.stored.at.clone()).collect()
     }
 
     /// A poll failed.
@@ -162,4 +200,112 @@ impl View {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use telemetry::{Metric, Metrics, names};
+
+    use super::*;
+
+    /// What a test looks at.
+    struct Scene {
+        metrics: Metrics,
+        view: View,
+        start: Instant,
+    }
+
+    /// When the records were made; the tests look an hour later.
+    const MADE_MS: i64 = 1_790_969_180_000;
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn at(partition: i32) -> TopicPartition {
+        TopicPartition { topic: "toll.dlq".into(), partition }
+    }
+
+    fn shown(partition: i32, next_offset: i64, is_reading: bool) -> Shown {
+        Shown { stored: Stored { at: at(partition), next_offset, timestamp_ms: MADE_MS }, is_reading }
+    }
+
+    fn ends(ends: &[(i32, i64)]) -> Ends {
+        ends.iter().map(|(partition, end)| (at(*partition), (0, *end))).collect()
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let metrics = Metrics::default();
+            let view = View::new(Meters::new(&metrics, "dead-letters"), Vec::new());
+            Self { metrics, view, start: clock::instant() }
+        }
+
+        fn measure(&self, second: u64, ends: &Ends) {
+            self.view.measure(ends, self.start + Duration::from_secs(second), MADE_MS + HOUR_MS);
+        }
+
+        fn value(&self, metric: &Metric, partition: Option<i32>) -> i64 {
+            let is_of = |labels: &telemetry::Labels| {
+                partition.is_none_or(|number| labels.contains(&(names::PARTITION, number.to_string())))
+            };
+            let samples = self.metrics.snapshot().samples;
+            let sample = samples.iter().find(|of| of.name == metric.name && is_of(&of.labels));
+            sample.expect("it is told").value as i64
+        }
+
+        /// Records and seconds that a partition is behind.
+        fn lag(&self, partition: i32) -> (i64, i64) {
+            (self.value(&names::LAG_RECORDS, Some(partition)), self.value(&names::LAG_TIME, Some(partition)))
+        }
+    }
+
+    /// A partition that ends with a marker is read, however busy another one of the same task is.
+    #[test]
+    fn a_busy_partition_leaves_a_quiet_one_read() {
+        let scene = Scene::new();
+        for second in 0..10 {
+            let busy = 100 * second as i64;
+            scene.view.show(vec![shown(0, busy, false), shown(1, 9, true)]);
+            scene.measure(second, &ends(&[(0, busy + 50), (1, 10)]));
+            let records = i64::from(second < 3);
+            assert_eq!(scene.lag(1).0, records, "second {second}");
+            assert_eq!(scene.lag(0).0, 50);
+            assert_eq!(scene.value(&names::CONNECT_LAG_MAX, None), 50);
+        }
+        assert_eq!(scene.lag(1), (0, 0));
+        assert!(scene.lag(0).1 > 0);
+    }
+
+    /// What waits to be stored stays lag and grows old, as does what nobody can read because the cluster is away.
+    #[test]
+    fn what_waits_is_not_read() {
+        let scene = Scene::new();
+        for second in 0..10 {
+            scene.view.show(vec![shown(0, 9, false), shown(1, 9, true)]);
+            let is_away = second > 0;
+            scene.measure(second, &ends(if is_away { &[(0, 10)] } else { &[(0, 10), (1, 10)] }));
+        }
+        scene.measure(10, &ends(&[(0, 10), (1, 10)]));
+        assert_eq!([0, 1].map(|partition| scene.lag(partition).0), [1, 1]);
+        assert!(scene.lag(0).1 > 0 && scene.lag(1).1 > 0);
+    }
+
+    /// While no end is known the largest lag stays what it was; without a partition it is nothing.
+    #[test]
+    fn the_largest_lag_outlasts_an_outage() {
+        let scene = Scene::new();
+        let largest = || scene.value(&names::CONNECT_LAG_MAX, None);
+        scene.view.show(vec![shown(0, 5, true), shown(1, 9, true)]);
+        scene.measure(0, &ends(&[(0, 12), (1, 10)]));
+        assert_eq!(largest(), 7);
+        scene.measure(1, &Ends::new());
+        assert_eq!(largest(), 7);
+        scene.measure(2, &ends(&[(1, 10)]));
+        assert_eq!(largest(), 7);
+        scene.view.show(vec![shown(1, 9, true)]);
+        assert_eq!(scene.lag(0), (0, 0));
+        scene.measure(3, &Ends::new());
+        assert_eq!(largest(), 1);
+        scene.view.show(Vec::new());
+        scene.measure(4, &Ends::new());
+        assert_eq!(largest(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use kafka::TopicPartition;
+use kafka::{Lag, TopicPartition};
 use service::clock;
 use telemetry::{Counter, Histogram, Metrics, names};
 
@@ -75,9 +75,13 @@ impl Meters {
         self.connect.stored(records, rows, took);
         self.measure_ages(batch, flush);
         self.balance(tally);
+        let mut by_reason = BTreeMap::<&str, u64>::new();
         for (_, rejection) in rejected {
-            let labels = [(names::STAGE, &*self.connector), (names::REASON, rejection.reason.code())];
-            self.metrics.counter(&names::DEAD_LETTERS, &labels).add(1);
+            *by_reason.entry(rejection.reason.code()).or_default() += 1;
+        }
+        for (reason, letters) in by_reason {
+            let labels = [(names::STAGE, &*self.connector), (names::REASON, reason)];
+            self.metrics.counter(&names::DEAD_LETTERS, &labels).add(letters);
         }
         if !rejected.is_empty() {
             self.connect.set_aside(rejected.len() as u64, clock::now_ms());
@@ -135,14 +139,13 @@ impl Meters {
         self.connect.letters(sent, refused);
     }
 
-    /// So many records of a partition are still to be stored; the last one that is stored was made this long ago.
-    pub(crate) fn lag(&self, at: &TopicPartition, records: i64, age_ms: i64) {
+    /// How far behind a partition is stored.
+    pub(crate) fn lag(&self, at: &TopicPartition, Lag { records, age_ms }: Lag) {
         let partition = at.partition.to_string();
         let labels =
             [(names::GROUP, &*self.group), (names::TOPIC, &*at.topic), (names::PARTITION, &partition)];
         self.metrics.gauge(&names::LAG_RECORDS, &labels).set(records);
-        let waiting_ms = if records == 0 { 0 } else { age_ms.max(0) };
-        self.metrics.gauge(&names::LAG_TIME, &labels).set(waiting_ms);
+        self.metrics.gauge(&names::LAG_TIME, &labels).set(age_ms);
     }
 
     /// A transaction collided with another one and is repeated.

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     avro::schema_of,
-    batch::{Batch, Rows},
+    batch::{Batch, Rows, is_of},
     cluster::{Cluster, View},
     connector::{Connector, Topics},
     meters::Meters,
@@ -76,11 +76,19 @@ pub(crate) struct Hand<'c> {
     made: Option<Box<Batch<'c>>>,
 }
 
+impl Hand<'_> {
+    /// Whether it has a record of a partition.
+    fn holds(&self, at: &TopicPartition) -> bool {
+        let mut spans = self.made.iter().flat_map(|batch| &batch.spans);
+        spans.any(|span| span.at == *at) || self.records.iter().any(|record| is_of(at, record))
+    }
+}
+
 /// How long a turn waits for the first record, and so the longest delay of everything that is not a record.
 const TURN: Duration = Duration::from_millis(50);
 /// How long records may wait for the database's side before the partitions are paused, to go on polling without them.
 const HAND_OVER: Duration = Duration::from_secs(1);
-/// How often offsets are shown and committed, and how long nothing must have come to call that idle.
+/// How often offsets are shown and committed.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// How long a partition is left alone after another writer took it, if the group still says that it is ours.
 const TAKE_AGAIN: Duration = Duration::from_secs(1);
@@ -132,6 +140,7 @@ impl<'c> Poller<'c> {
         let before = self.hand.records.len();
         let began = self.tracer.is_on().then(clock::system);
         let polled = self.consumer.poll_batch(&limits, &mut self.hand.records);
+        let has_room = self.hand.records.len() < rows_max;
         for change in self.consumer.rebalances() {
             match change {
                 Rebalance::Assigned(partitions) => self.assigned(partitions),
@@ -142,8 +151,9 @@ impl<'c> Poller<'c> {
             self.hand.records.retain(|record| self.state.is_running(record));
         }
         self.hand.bytes = self.hand.records.iter().map(Record::size).sum();
+        let has_room = has_room && self.hand.bytes < self.connector.batch.bytes_max;
+        self.state.has_drained |= has_room && polled.is_ok() && !self.state.held;
         if self.hand.records.len() > before {
-            self.state.read_at = clock::instant();
             let earlier = self.hand.polled.filter(|_| before > 0);
             self.hand.polled = began.map(|began| Polled::after(earlier, began, clock::system()));
         }
@@ -358,8 +368,8 @@ impl<'c> Poller<'c> {
         let reserved = self.runtime.block_on(async { tokio::time::timeout(wait, work.reserve()).await });
         match reserved {
             Ok(Ok(permit)) => {
+                self.state.handed_over(batch.spans.iter().map(|span| span.at.clone()).collect());
                 permit.send(Work::Store(batch));
-                self.state.in_flight += 1;
             }
             // The other side has ended, and its error is the one to be told.
             Ok(Err(_)) => {}
@@ -411,11 +421,9 @@ impl<'c> Poller<'c> {
             return;
         }
         self.state.look_around_at = now + LOOK_AROUND;
-        let is_idle = !self.state.held
-            && self.hand.records.is_empty()
-            && self.state.in_flight == 0
-            && self.state.read_at.elapsed() > LOOK_AROUND;
-        self.view.show(self.state.running(), is_idle);
+        let has_drained = std::mem::take(&mut self.state.has_drained);
+        let is_taking = has_drained && !self.state.held;
+        self.view.show(self.state.shown(is_taking, |at| self.hand.holds(at)));
         self.commit();
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dead_letter::{Context, is_own_header};
 use kafka::{Headers, Outgoing, Producer, Record};
 use service::{Stop, clock};
-use telemetry::{Parent, Span, TRACEPARENT, Tracer};
+use telemetry::{Parent, Span, TRACEPARENT, TRACESTATE, Tracer};
 
 use crate::{
     batch::Batch,
@@ -28,11 +28,20 @@ pub(crate) struct Reporter {
 }
 
 /// What has been counted so far.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 struct Counts {
     sent: u64,
     delivered: u64,
     refused: u64,
+}
+
+impl Counts {
+    /// The counts when so many were sent and delivered. As some may be in flight and delivered at once, fewer may seem refused than
+    /// before; that does not take a refusal back.
+    fn after(self, sent: u64, delivered: u64, in_flight: u64) -> Self {
+        let refused = sent.saturating_sub(delivered + in_flight);
+        Self { sent, delivered, refused: refused.max(self.refused) }
+    }
 }
 
 /// How long the acknowledgement of dead letters may take before it counts as an outage.
@@ -90,11 +99,13 @@ impl Reporter {
 
     /// Counts what has become of letters since the last time.
     fn count(&mut self) {
+        // In this order: what Kafka reports in between is still in flight here, and so nothing is refused that was not.
+        let in_flight = self.producer.in_flight() as u64;
         let delivered = self.producer.delivered();
-        let refused = self.sent.saturating_sub(delivered + self.producer.in_flight() as u64);
-        let now = Counts { sent: self.sent, delivered, refused };
-        let before = std::mem::replace(&mut self.counted, now);
-        let refused = now.refused.saturating_sub(before.refused);
+        let before = self.counted;
+        let now = before.after(self.sent, delivered, in_flight);
+        self.counted = now;
+        let refused = now.refused - before.refused;
         self.meters.letters(&self.topic, now.sent - before.sent, now.delivered - before.delivered, refused);
     }
 
@@ -162,11 +173,13 @@ impl Reporter {
     }
 }
 
-/// The record's headers, then those that say why. A letter with a span carries its context, and the record's own under another name.
+/// The record's headers, then those that say why. A letter with a span carries its context, and the record's own under another name;
+/// what others keep beside the record's context (`tracestate`) is of the trace that ends here.
 fn headers(record: &Record<'_>, context: &Context, letter: Option<&Parent>) -> Headers {
     let own = context.headers();
     let own = own.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
-    let is_kept = |name: &str| !is_own_header(name) && (letter.is_none() || name != TRACEPARENT);
+    let is_context = |name: &str| letter.is_some() && [TRACEPARENT, TRACESTATE].contains(&name);
+    let is_kept = |name: &str| !is_own_header(name) && !is_context(name);
     let kept = record.headers().filter(|(name, _)| is_kept(name));
     let headers = kept.chain(own).fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
     let Some(letter) = letter else { return headers };
@@ -174,5 +187,23 @@ fn headers(record: &Record<'_>, context: &Context, letter: Option<&Parent>) -> H
     match record.headers().find(|(name, _)| *name == TRACEPARENT) {
         Some((_, original)) => headers.add(dead_letter::TRACEPARENT, original),
         None => headers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counts;
+
+    /// A letter that is reported while it is counted is not refused, and one that was refused is counted once.
+    #[test]
+    fn a_refusal_is_counted_once() {
+        let counts = Counts::default().after(10, 4, 6);
+        assert_eq!(counts, Counts { sent: 10, delivered: 4, refused: 0 });
+        let counts = counts.after(10, 8, 0);
+        assert_eq!(counts.refused, 2);
+        // One was delivered after those in flight were counted.
+        let counts = counts.after(13, 9, 3);
+        assert_eq!(counts.refused, 2);
+        assert_eq!(counts.after(13, 11, 0), Counts { sent: 13, delivered: 11, refused: 2 });
     }
 }

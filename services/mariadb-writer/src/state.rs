@@ -1,13 +1,13 @@
 //! What Kafka's side of a task knows: its partitions, how far each is, and when to look again.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Instant,
 };
 
 use kafka::{Record, TopicPartition};
 
-use crate::batch::Stored;
+use crate::{batch::Stored, cluster::Shown};
 
 /// What Kafka's side of a task knows.
 #[derive(Debug)]
@@ -22,14 +22,15 @@ pub(crate) struct State {
     pub(crate) paused: BTreeSet<TopicPartition>,
     /// Whether offsets were stored that Kafka has not been told of.
     pub(crate) uncommitted: bool,
-    /// Batches that the database's side has been given and has not answered.
-    pub(crate) in_flight: usize,
+    /// The partitions of each batch that the database's side has been given and has not answered, in the order of its answers; it
+    /// takes few.
+    in_flight: VecDeque<Vec<TopicPartition>>,
     /// When to look around again.
     pub(crate) look_around_at: Instant,
     /// When the registry may be asked again.
     pub(crate) registry_again_at: Instant,
-    /// When the last record came.
-    pub(crate) read_at: Instant,
+    /// Whether, since the last look around, a poll has taken all that the client had fetched.
+    pub(crate) has_drained: bool,
 }
 
 /// A partition that the group has given to this task.
@@ -65,10 +66,10 @@ impl State {
             held: false,
             paused: BTreeSet::new(),
             uncommitted: false,
-            in_flight: 0,
+            in_flight: VecDeque::new(),
             look_around_at: now,
             registry_again_at: now,
-            read_at: now,
+            has_drained: false,
         }
     }
 
@@ -111,9 +112,25 @@ impl State {
         self.partitions.iter().filter(|(_, partition)| is_due(partition)).map(|(at, _)| at.clone()).collect()
     }
 
+    /// The partitions that are being read, as others may see them. `is_taking` tells whether what comes is taken at once, and
+    /// `is_in_hand` whether something of a partition has come and waits to be handed on.
+    pub(crate) fn shown(&self, is_taking: bool, is_in_hand: impl Fn(&TopicPartition) -> bool) -> Vec<Shown> {
+        let is_waiting = |at: &TopicPartition| self.in_flight.iter().flatten().any(|of| of == at);
+        let shown = self.running().into_iter().map(|stored| Shown {
+            is_reading: is_taking && !is_waiting(&stored.at) && !is_in_hand(&stored.at),
+            stored,
+        });
+        shown.collect()
+    }
+
+    /// Notes that the database's side was given a batch of these.
+    pub(crate) fn handed_over(&mut self, partitions: Vec<TopicPartition>) {
+        self.in_flight.push_back(partitions);
+    }
+
     /// Notes how far the partitions of a batch are stored.
     pub(crate) fn stored(&mut self, stored: Vec<Stored>) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.in_flight.pop_front();
         for Stored { at, next_offset, timestamp_ms } in stored {
             if let Some(partition) = self.partitions.get_mut(&at) {
                 partition.next_offset = next_offset;
@@ -129,5 +146,40 @@ impl State {
     pub(crate) fn offsets(&self) -> Vec<(TopicPartition, i64)> {
         let begun = self.partitions.iter().filter(|(_, partition)| partition.next_offset > 0);
         begun.map(|(at, partition)| (at.clone(), partition.next_offset)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::clock;
+
+    use super::*;
+
+    fn at(partition: i32) -> TopicPartition {
+        TopicPartition { topic: "toll.dlq".into(), partition }
+    }
+
+    /// A partition waits for the database if something of it does; the others of the task are read on.
+    #[test]
+    fn a_partition_waits_by_itself() {
+        let mut state = State::new(clock::instant());
+        for partition in 0..4 {
+            let partition_of =
+                Partition { progress: Progress::Running, started: true, next_offset: 9, stored_ms: 1 };
+            state.partitions.insert(at(partition), partition_of);
+        }
+        state.handed_over(vec![at(0), at(1)]);
+        state.handed_over(vec![at(0)]);
+        let reading = |state: &State, is_taking: bool| -> Vec<bool> {
+            let shown = state.shown(is_taking, |of| of.partition == 2);
+            shown.iter().map(|shown| shown.is_reading).collect()
+        };
+        assert_eq!(reading(&state, true), [false, false, false, true]);
+        assert_eq!(reading(&state, false), [false; 4]);
+        // The answer for both; then one for a batch of which nothing was ours any more.
+        state.stored(Vec::new());
+        assert_eq!(reading(&state, true), [false, true, false, true]);
+        state.stored(Vec::new());
+        assert_eq!(reading(&state, true), [true, true, false, true]);
     }
 }

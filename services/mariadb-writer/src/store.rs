@@ -7,8 +7,12 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use kafka::TopicPartition;
 use service::{Attempt, Error, Health, Stop, clock, wait_for};
-use telemetry::Parent;
+use telemetry::{
+    OpenTelemetrySpanExt as _, Parent, SPAN_TARGET, Status,
+    names::{self, spans},
+};
 use tokio::sync::{Mutex, mpsc};
+use tracing::Instrument as _;
 
 use crate::{
     batch::{Batch, Span, Stored},
@@ -213,7 +217,24 @@ impl Store {
         done
     }
 
+    /// A session that holds the partitions. It is a span, for a slow database is one that nothing waits for otherwise.
     async fn connect(&mut self) -> Result<Session, Trouble> {
+        let span = tracing::info_span!(
+            target: SPAN_TARGET,
+            "connect",
+            otel.name = spans::connect(&self.dependency),
+            otel.kind = "client",
+            { names::DEPENDENCY } = self.dependency
+        );
+        let connected = self.connect_and_retake().instrument(span.clone()).await;
+        if let Err(Some((kind, message))) = connected.as_ref().map_err(Trouble::retry) {
+            span.set_attribute(names::ERROR_TYPE, kind);
+            span.set_status(Status::error(message));
+        }
+        connected
+    }
+
+    async fn connect_and_retake(&mut self) -> Result<Session, Trouble> {
         let connecting = Session::connect(&self.connector.target).await;
         let mut session = connecting.map_err(|error| Trouble::of("connect to the database", error))?;
         let lost = self.ledger.retake(&mut session).await;

@@ -227,8 +227,8 @@ mod tests {
             shown(&metrics)
         };
         assert_eq!(look(&mut lags, 0, true), [lag("20", "0"), lag("1", "0")]);
-        assert_eq!(look(&mut lags, 1, true), [lag("20", "1"), lag("1", "1")]);
-        assert_eq!(look(&mut lags, 2, true), [lag("20", "2"), lag("1", "2")]);
+        assert_eq!(look(&mut lags, 1, true), [lag("20", "1"), lag("1", "0")]);
+        assert_eq!(look(&mut lags, 2, true), [lag("20", "2"), lag("1", "0")]);
         for second in 3..6 {
             let seconds = second.to_string();
             assert_eq!(look(&mut lags, second, true), [lag("20", &seconds), lag("0", "0")]);

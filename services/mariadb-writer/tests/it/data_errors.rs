@@ -75,6 +75,7 @@ fn only_the_culprits_are_set_aside() {
         letters.iter().find(|(_, _, headers)| headers["turnpike.reason"] == "DUPLICATE_KEY").unwrap();
     for (name, value) in [
         ("traceparent", "00-1-1-00"),
+        ("tracestate", "other=1"),
         ("__connect.errors.topic", scene.topic.as_str()),
         ("__connect.errors.partition", "2"),
         ("__connect.errors.offset", "300"),

@@ -1,4 +1,4 @@
-//! A proxy before the database that loses the answers to some COMMITs, and the connection with them.
+//! Proxies before the database: one loses the answers to some COMMITs, and the connection with them; one is slow.
 
 use std::{
     io::{Read, Write},
@@ -8,9 +8,12 @@ use std::{
         atomic::{AtomicU32, Ordering},
     },
     thread,
+    time::Duration,
 };
 
-/// A listening proxy; every second COMMIT of a batch is lost.
+use crate::support::now;
+
+/// A listening proxy.
 pub(crate) struct Proxy {
     port: u16,
     lost: Arc<AtomicU32>,
@@ -22,19 +25,33 @@ const BATCH_BYTES_MIN: usize = 10_000;
 const COMMIT: &[u8] = b"\x03COMMIT";
 
 impl Proxy {
-    /// Forwards to the database at `port`. A lost COMMIT reaches the server and only its answer is lost, or neither.
+    /// Forwards to the database at `port`, but for every second COMMIT of a batch. It reaches the server and only its answer is lost,
+    /// or neither.
     pub(crate) fn start(port: u16, reaches_server: bool) -> Self {
+        Self::listen(port, Duration::ZERO, Some(reaches_server))
+    }
+
+    /// Forwards to the database at `port`, and takes some time over each connection.
+    pub(crate) fn slow(port: u16, connect_time: Duration) -> Self {
+        Self::listen(port, connect_time, None)
+    }
+
+    fn listen(port: u16, connect_time: Duration, loses: Option<bool>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
         let lost = Arc::new(AtomicU32::new(0));
         let (commits, counted) = (Arc::new(AtomicU32::new(0)), Arc::clone(&lost));
         spawn(move || {
             for client in listener.incoming() {
+                let since = now();
+                while since.elapsed() < connect_time {
+                    thread::park_timeout(connect_time.saturating_sub(since.elapsed()));
+                }
                 let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
                 let (from_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 spawn(move || copy(from_server, &to_client));
                 let (commits, lost) = (Arc::clone(&commits), Arc::clone(&counted));
-                spawn(move || forward(client, server, reaches_server, &commits, &lost));
+                spawn(move || forward(client, server, loses, &commits, &lost));
             }
         });
         Self { port: own, lost }
@@ -54,7 +71,7 @@ impl Proxy {
 fn forward(
     mut client: TcpStream,
     mut server: TcpStream,
-    reaches_server: bool,
+    loses: Option<bool>,
     commits: &AtomicU32,
     lost: &AtomicU32,
 ) {
@@ -65,7 +82,10 @@ fn forward(
         let is_commit = packet.len() == 4 + COMMIT.len() && packet.ends_with(COMMIT);
         let is_batch = is_commit && since_commit >= BATCH_BYTES_MIN;
         since_commit = if is_commit { 0 } else { since_commit + length };
-        if is_batch && commits.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+        if let Some(reaches_server) = loses
+            && is_batch
+            && commits.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
+        {
             lost.fetch_add(1, Ordering::Relaxed);
             // The client hears nothing more, whatever the server makes of it.
             client.shutdown(Shutdown::Both).unwrap();

@@ -168,7 +168,8 @@ impl Scene {
 
     /// Sends values to partitions and waits until all are acknowledged.
     pub(crate) fn send(&self, topic: &str, values: impl IntoIterator<Item = (i32, Vec<u8>)>) {
-        let headers = Headers::new().add("traceparent", Some(b"00-1-1-00"));
+        let headers =
+            Headers::new().add("traceparent", Some(b"00-1-1-00")).add("tracestate", Some(b"other=1"));
         self.send_with(
             topic,
             values.into_iter().map(|(partition, value)| (partition, value, headers.clone())),

@@ -1,6 +1,6 @@
 //! What a collector is told of records and batches: one tree a traced record, one root a batch however often it is tried.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use kafka::Headers;
 use local_stack::{Process, Signal};
@@ -31,6 +31,7 @@ fn send(scene: &Scene, values: Vec<(u64, Vec<u8>)>, is_traced: impl Fn(u64) -> b
     let records = values.into_iter().map(|(number, value)| {
         let context = context_of(number);
         let headers = Headers::new().add("origin", Some(b"test"));
+        let headers = headers.add(telemetry::TRACESTATE, Some(b"other=1"));
         let traced = is_traced(number);
         let headers =
             if traced { headers.add(telemetry::TRACEPARENT, Some(context.as_bytes())) } else { headers };
@@ -155,6 +156,8 @@ fn assert_letters(scene: &Scene, spans: &Spans) {
         let root = spans.get(&headers["traceparent"][36..52]).expect("the span of the letter's context");
         assert_eq!((root.kind, &root.parent), (SpanKind::Producer, &None));
         assert_eq!(root.trace_id, headers["traceparent"][3..35]);
+        // That of the record's trace says nothing of this one.
+        assert_eq!((&*headers["origin"], headers.get(telemetry::TRACESTATE)), ("test", None));
         assert_eq!(root.get(names::PARTITION), partition.to_string());
         assert_eq!(root.get(names::SOURCE_OFFSET), headers["__connect.errors.offset"]);
         assert_eq!(root.get(names::ERROR_TYPE), headers["turnpike.reason"]);
@@ -243,9 +246,40 @@ fn a_repeated_batch_has_one_root() {
             let children = spans.children(root);
             let attempts = if reaches_server { 1 } else { 2 };
             assert!(count(&children, name::DB_COMMIT) >= attempts, "{children:?}");
-            assert!(children.iter().any(|child| child.name.starts_with("connect ")), "{children:?}");
+            // One for the wait, and in it one for each attempt to connect.
+            let connect = name::connect(&format!("mariadb ({}/0)", scene.name));
+            let waits: Vec<&Span> = children.into_iter().filter(|child| child.name == connect).collect();
+            assert_eq!(waits.len(), 1, "{waits:?}");
+            let attempts = spans.children(waits[0]);
+            assert!(count(&attempts, &connect) > 0, "{attempts:?}");
+            assert!(attempts.iter().all(|attempt| attempt.events.is_empty()), "{attempts:?}");
         }
         assert!(unanswered >= 2, "{unanswered} roots tell of an answer that was lost");
+    }
+}
+
+/// A database that is slow and does not fail is seen as well: each connection is a span of its own, as long as it took.
+#[test]
+fn a_slow_connection_is_told() {
+    let scene = Scene::new("slow");
+    let _shared = scene.world.shared();
+    scene.send_passages(0..4);
+    let connect_time = Duration::from_millis(300);
+    let proxy = Proxy::slow(scene.world.stack.mariadb.port(), connect_time);
+    let url = format!("jdbc:mariadb://127.0.0.1:{}/", proxy.port());
+    let collector = collector(&scene);
+    let writer = writer(&scene, &collector, &[("connection.url", &url)]);
+    scene.wait_for_rows(&writer, 4);
+    let spans = end(&writer, &collector);
+    // The first reads the tables, and is waited for.
+    let connect = name::connect(&format!("mariadb ({}/0)", scene.name));
+    let connects: Vec<&Span> = spans.named(&connect).collect();
+    assert_eq!(connects.len(), 2, "{connects:?}");
+    for span in connects {
+        assert_eq!((span.kind, &span.parent, &span.failure), (SpanKind::Client, &None, &None));
+        assert_eq!(span.get(names::DEPENDENCY), format!("mariadb ({}/0)", scene.name));
+        let took = Duration::from_nanos(span.time_ns.1 - span.time_ns.0);
+        assert!(took >= connect_time, "{span:?}");
     }
 }
 
