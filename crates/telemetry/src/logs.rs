@@ -80,6 +80,16 @@ pub fn init_logs(
     clock: fn() -> Instant,
 ) -> Result<Repeats, LogError> {
     let repeats = Repeats::new(clock);
+    subscriber(style, filter, export, &repeats).try_init().map_err(|_| LogError::SetUpTwice)?;
+    Ok(repeats)
+}
+
+fn subscriber(
+    style: LogStyle,
+    filter: &LogFilter,
+    export: &Export,
+    repeats: &Repeats,
+) -> impl Subscriber + Send + Sync + 'static {
     let directives = format!("{LIBRARIES},{}", filter.0);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let is_colored = io::stderr().is_terminal();
@@ -99,15 +109,14 @@ pub fn init_logs(
         let layer = tracing_opentelemetry::layer().with_tracer(tracer(spans));
         let layer = layer.with_location(false).with_threads(false).with_target(false).with_level(false);
         let layer = layer.with_tracked_inactivity(false);
-        layer.with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == SPAN_TARGET))
+        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target() == SPAN_TARGET);
+        layer.with_filter(ours.with_max_level_hint(LevelFilter::INFO))
     });
     let logs = export.logs.as_ref().map(|logs| {
         let filter = EnvFilter::new(format!("{directives},{NOT_EXPORTED}"));
         OpenTelemetryTracingBridge::new(logs).with_filter(filter)
     });
-    let subscriber = tracing_subscriber::registry().with(repeats.clone()).with(spans).with(logs).with(lines);
-    subscriber.try_init().map_err(|_| LogError::SetUpTwice)?;
-    Ok(repeats)
+    tracing_subscriber::registry().with(repeats.clone()).with(spans).with(logs).with(lines)
 }
 
 /// A format whose lines name the trace that they belong to, if they belong to one.
@@ -203,6 +212,9 @@ impl fmt::Display for LogFilter {
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_sdk::logs::SdkLoggerProvider;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+
     use super::*;
 
     /// No style of a source pipeline is left out, and no two settings have the same name.
@@ -227,5 +239,25 @@ mod tests {
         for bad in ["", "inof", "info,kafka", "kafka=loud", "info,,"] {
             assert!(bad.parse::<LogFilter>().is_err(), "{bad:?} was taken for a filter");
         }
+    }
+
+    /// What is below the level that is asked for costs a comparison, wherever it stands: without a hint from every layer, each of
+    /// the client's trace lines, several for a record, would be put to all filters.
+    #[test]
+    fn levels_below_cost_nothing() {
+        #[expect(clippy::disallowed_methods, reason = "the clock of what repeats")]
+        let repeats = Repeats::new(Instant::now);
+        let hint = |filter: &str, export: &Export| {
+            let filter = filter.parse().expect("a filter");
+            subscriber(LogStyle::Text, &filter, export, &repeats).max_level_hint()
+        };
+        let off = Export::default();
+        assert_eq!(hint("info", &off), Some(LevelFilter::INFO));
+        assert_eq!(hint("warn", &off), Some(LevelFilter::WARN));
+        assert_eq!(hint("info,kafka=debug", &off), Some(LevelFilter::DEBUG));
+        let mut on = Export::default();
+        on.spans = Some(SdkTracerProvider::builder().build());
+        on.logs = Some(SdkLoggerProvider::builder().build());
+        assert_eq!(hint("info", &on), Some(LevelFilter::INFO));
     }
 }
