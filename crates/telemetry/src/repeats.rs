@@ -40,6 +40,7 @@ struct Line {
 struct Reader {
     hasher: DefaultHasher,
     message: String,
+    fields: String,
 }
 
 impl Repeats {
@@ -77,7 +78,7 @@ impl Repeats {
         if *metadata.level() > Level::WARN || metadata.target() == TARGET {
             return true;
         }
-        let mut reader = Reader { hasher: DefaultHasher::new(), message: String::new() };
+        let mut reader = Reader::new();
         metadata.callsite().hash(&mut reader.hasher);
         event.record(&mut reader);
         let key = reader.hasher.finish();
@@ -95,7 +96,8 @@ impl Repeats {
             return false;
         }
         if lines.len() < LINES_MAX {
-            let Reader { message, .. } = reader;
+            let Reader { message, fields, .. } = reader;
+            let message = message + &fields;
             let is_error = *metadata.level() == Level::ERROR;
             lines.insert(key, Line { first: now, again: 0, is_error, target: metadata.target(), message });
         }
@@ -118,12 +120,20 @@ impl<S: Subscriber> Layer<S> for Repeats {
     }
 }
 
+impl Reader {
+    fn new() -> Self {
+        Self { hasher: DefaultHasher::new(), message: String::new(), fields: String::new() }
+    }
+}
+
 impl Visit for Reader {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        (field.name(), &text).hash(&mut self.hasher);
-        if field.name() == "message" {
+        let (name, text) = (field.name(), format!("{value:?}"));
+        (name, &text).hash(&mut self.hasher);
+        if name == "message" {
             self.message = text;
+        } else {
+            self.fields.extend([" ", name, "=", &text]);
         }
     }
 }
@@ -155,7 +165,7 @@ mod tests {
 
     impl<S: Subscriber> Layer<S> for Tell {
         fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-            let mut reader = Reader { hasher: DefaultHasher::new(), message: String::new() };
+            let mut reader = Reader::new();
             event.record(&mut reader);
             self.0.send(reader.message).expect("the test listens");
         }
@@ -180,7 +190,7 @@ mod tests {
         });
         let lines: Vec<String> = lines.try_iter().filter(|line| line != "waiting").collect();
         let line = "the tide is out";
-        assert_eq!(lines, [line, line, "2 times more: the tide is out", line]);
+        assert_eq!(lines, [line, line, "2 times more: the tide is out berth=7", line]);
     }
 
     /// More different lines than are told apart are written as they come.
