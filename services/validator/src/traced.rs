@@ -119,7 +119,9 @@ impl Tracing {
     /// Begins the span of sending a record on. A letter begins a trace, for its way is another one.
     fn sending(&self, verdict: &Verdict, stream: &Stream, process: Option<Parent>) -> Option<Span> {
         if verdict.is_valid() {
-            return self.tracer.start(spans::send(&stream.valid), SpanKind::Producer, Some(&process?));
+            // First of all: an untraced record is not worth a name.
+            let process = process?;
+            return self.tracer.start(spans::send(&stream.valid), SpanKind::Producer, Some(&process));
         }
         let mut letter = self.tracer.dead_letter(&stream.dlq, process.is_some(), clock::instant())?;
         if let Some(process) = process {
