@@ -131,7 +131,7 @@ impl Address {
             otel.name = format!("GET {path}"),
             otel.kind = "client",
             { names::HTTP_METHOD } = "GET",
-            { names::HTTP_ROUTE } = path,
+            { names::URL_TEMPLATE } = path,
             { names::SERVER_ADDRESS } = server
         )
     }

@@ -32,7 +32,7 @@ pub(crate) async fn traced<T>(
         otel.name = format!("{method} {path}"),
         otel.kind = "client",
         { names::HTTP_METHOD } = method,
-        { names::HTTP_ROUTE } = path,
+        { names::URL_TEMPLATE } = path,
         { names::SERVER_ADDRESS } = server
     );
     let answer = request.instrument(span.clone()).await;

@@ -43,7 +43,7 @@ pub const HTTP_METHOD: &str = "http.request.method";
 /// An answer's status.
 pub const HTTP_STATUS: &str = "http.response.status_code";
 /// The path of a request with its variables by name.
-pub const HTTP_ROUTE: &str = "url.template";
+pub const URL_TEMPLATE: &str = "url.template";
 /// Where a request goes.
 pub const SERVER_ADDRESS: &str = "server.address";
 
