@@ -13,11 +13,6 @@ use crate::{
     mapping::Mapping,
 };
 
-/// What settles a transaction, in the conventions' word.
-const SETTLE: &str = "settle";
-/// The event of an attempt that is repeated.
-const RETRY: &str = "retry";
-
 /// Chooses records and makes their spans and those of their transactions.
 #[derive(Debug)]
 pub(crate) struct Traced {
@@ -134,13 +129,13 @@ impl Transaction {
 
     /// The broker is asked to commit.
     pub(crate) fn committing(&mut self) {
-        self.step(spans::COMMIT, SETTLE, None);
+        self.step(spans::COMMIT, spans::SETTLE, None);
     }
 
     /// The broker was asked to commit, and is asked again.
     pub(crate) fn retrying(&mut self, error: &kafka::Error) {
         if let Some(step) = &mut self.step {
-            step.event(RETRY, vec![KeyValue::new(names::ERROR_MESSAGE, error.to_string())]);
+            step.event(spans::RETRY, vec![KeyValue::new(names::ERROR_MESSAGE, error.to_string())]);
         }
     }
 

@@ -81,7 +81,7 @@ where
             }
             Err(Attempt::Retry(error)) => {
                 let reason = cause_chain(&*error);
-                span.add_event("retry", vec![KeyValue::new(names::ERROR_MESSAGE, reason.clone())]);
+                span.add_event(spans::RETRY, vec![KeyValue::new(names::ERROR_MESSAGE, reason.clone())]);
                 health.retrying(dependency, reason);
             }
         }

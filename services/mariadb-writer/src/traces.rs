@@ -154,7 +154,7 @@ impl Traces {
 
     /// An attempt has failed and is repeated.
     pub(crate) fn retry(&mut self, kind: &'static str, message: String) {
-        self.event("retry", || {
+        self.event(spans::RETRY, || {
             vec![KeyValue::new(names::ERROR_TYPE, kind), KeyValue::new(names::ERROR_MESSAGE, message)]
         });
     }

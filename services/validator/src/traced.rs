@@ -22,8 +22,6 @@ use facts::Facts;
 
 /// Something did not become visible, and is done again.
 const ABORTED: &str = "aborted";
-/// Something failed and is tried again.
-const RETRY: &str = "retry";
 
 /// Makes the spans of all batches.
 #[derive(Debug)]
@@ -195,7 +193,7 @@ impl Traced {
             Step::Poll => (SpanKind::Client, Some("receive")),
             Step::Judge => (SpanKind::Internal, None),
             Step::Send => (SpanKind::Client, Some("send")),
-            Step::Commit => (SpanKind::Client, Some("settle")),
+            Step::Commit => (SpanKind::Client, Some(spans::SETTLE)),
         };
         let mut span = self.tracer.start_at(step.name(), kind, Some(&transaction), laps.began(step))?;
         if let Some(operation) = operation {
@@ -209,7 +207,7 @@ impl Traced {
     /// A step of the commit has failed; it is tried again, or not any more.
     pub(crate) fn fails(&mut self, error: &kafka::Error, is_tried_again: bool) {
         if let Some(commit) = self.commit.as_mut().filter(|_| is_tried_again) {
-            commit.event(RETRY, vec![KeyValue::new(names::ERROR_MESSAGE, error.to_string())]);
+            commit.event(spans::RETRY, vec![KeyValue::new(names::ERROR_MESSAGE, error.to_string())]);
         }
     }
 

@@ -42,3 +42,8 @@ pub const COMMIT: &str = "commit";
 pub const UPDATE_LEDGER: &str = "UPDATE ledger";
 /// Committing a batch to MariaDB.
 pub const DB_COMMIT: &str = "COMMIT";
+
+/// The event of an attempt that failed and is repeated.
+pub const RETRY: &str = "retry";
+/// How an operation that commits is typed: `messaging.operation.type`.
+pub const SETTLE: &str = "settle";
