@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context;
@@ -110,6 +111,12 @@ impl Repeats {
 }
 
 impl<S: Subscriber> Layer<S> for Repeats {
+    /// Every line is put to the filters, each time: what `tracing::enabled!` answered on this thread (librdkafka's settings ask at
+    /// each client) would otherwise stay in their memory, and take the next line with it.
+    fn register_callsite(&self, _metadata: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
     fn event_enabled(&self, event: &Event<'_>, _context: Context<'_, S>) -> bool {
         self.is_new(event)
     }
@@ -143,6 +150,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{LazyLock, mpsc};
 
+    use tracing_subscriber::EnvFilter;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -191,6 +199,22 @@ mod tests {
         let lines: Vec<String> = lines.try_iter().filter(|line| line != "waiting").collect();
         let line = "the tide is out";
         assert_eq!(lines, [line, line, "2 times more: the tide is out berth=7", line]);
+    }
+
+    /// A question whether a line would be written takes no other line with it.
+    #[test]
+    fn a_question_loses_no_line() {
+        let (sender, lines) = mpsc::sync_channel(WAITING_MAX);
+        let tell = Tell(sender).with_filter(EnvFilter::new("info,buoy=warn"));
+        let subscriber = tracing_subscriber::registry().with(Repeats::new(clock)).with(tell);
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in 0..2 {
+                // The answer does not matter here; that it was asked stays in the filters' memory.
+                let _ = tracing::enabled!(target: "buoy", Level::INFO);
+                tracing::info!("high tide");
+            }
+        });
+        assert_eq!(lines.try_iter().count(), 2);
     }
 
     /// More different lines than are told apart are written as they come.
