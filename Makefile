@@ -24,13 +24,67 @@ demo: setup $(if $(JAEGER),jaeger) ## Kafka, registry, MariaDB and all services 
 jaeger: ## Build Jaeger with Go for `make demo JAEGER=1` (the first time some minutes and 3 GB)
 	deploy/jaeger/install
 
+##@ Run in containers (with Docker)
+# Variables of .env, such as TOLL_RATE=200 or MARIADB_PORT=3306, may also be given to make. PROFILES adds services.
+export COMPOSE_PROFILES := $(or $(PROFILES),$(COMPOSE_PROFILES))
+ifeq ($(COMPOSE_PROFILES),)
+unexport COMPOSE_PROFILES
+endif
+
+.PHONY: up
+up: ## Build and start everything, wait until it is healthy, and say where it is (PROFILES=observability,feeds for more)
+	@deploy/compose/up
+
+.PHONY: down
+down: ## Stop and remove the containers; the data stays
+	docker compose --profile '*' down --remove-orphans
+
+.PHONY: clean
+clean: ## Stop everything and remove its data; asks first
+	@deploy/compose/clean
+
+.PHONY: ps
+ps: ## The containers and how they are
+	@docker compose --profile '*' ps --all --format 'table {{.Name}}\t{{.Status}}\t{{.Ports}}'
+
+.PHONY: logs
+logs: ## Follow the logs of all services (SERVICE=validator: of one)
+	docker compose logs --follow --tail 50 $(SERVICE)
+
+.PHONY: mysql
+mysql: ## A prompt of the database, as the user who may read; QUERY="SELECT ..." asks and ends
+	@deploy/compose/mysql $(if $(QUERY),"$(QUERY)")
+
+.PHONY: verify
+verify: ## Prove that what runs works: topics, rows, ledger, dead letters, a trace, memory; exit code 1 if anything falls short
+	@deploy/compose/verify
+
+.PHONY: scale
+scale: ## Run N validators and N writers: make scale N=3
+	@deploy/compose/scale $(N)
+
+.PHONY: backup
+backup: ## All tables and the ledger in one file, while everything runs: make backup FILE=turnpike.sql.gz
+	@deploy/compose/backup $(FILE)
+
+.PHONY: restore
+restore: ## Put the tables and the ledger back; the writer goes on from there: make restore FILE=turnpike.sql.gz
+	@deploy/compose/restore $(FILE)
+
+.PHONY: rotate
+rotate: ## New passwords for the database's users, set and taken up at once
+	@deploy/compose/secrets rotate
+	@deploy/compose/up
+
 ##@ Check and test
 .PHONY: check
-check: setup ## Format, clippy with all warnings as errors, the house rules, the alerts, and the documentation's links
+check: setup ## Format, clippy with all warnings as errors, the house rules, the alerts, the deployment, and the documentation's links
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo run --quiet --locked -p xtask -- check
 	deploy/prometheus/test --if-possible
+	deploy/lint --if-possible
+	deploy/k8s/check --if-possible
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --document-private-items
 
 .PHONY: test
@@ -47,6 +101,10 @@ test-telemetry: setup jaeger ## Traces, metrics and log lines over OTLP, the sam
 	deploy/prometheus/test
 	cargo test --locked -p system-tests --test system telemetry::
 	cargo test --locked -p system-tests --test jaeger -- --nocapture
+
+.PHONY: test-compose
+test-compose: need-cargo ## The containers, for real: up, verify, scale, kill, restart, restore, down (some minutes; needs Docker)
+	TURNPIKE_TEST_COMPOSE=1 cargo test --locked -p system-tests --test compose -- --nocapture
 
 .PHONY: bench
 bench: setup ## What telemetry costs each service at full speed, beside the same without (some minutes); target/bench/report.json

@@ -1,5 +1,6 @@
 //! The house rules: each is a function from the tree to what breaks it.
 
+mod containers;
 mod dependencies;
 mod documents;
 mod layout;
@@ -60,6 +61,8 @@ pub(crate) fn all(tree: &Tree) -> Vec<Finding> {
         observability::dashboards_name_what_there_is(tree),
         observability::alerts_name_what_there_is(tree),
         observability::alerts_have_entries(tree),
+        containers::defaults_agree(tree),
+        containers::toolchains_agree(tree),
         schemas::schemas_parse(tree),
         schemas::schemas_have_contracts(tree),
     ]
