@@ -136,7 +136,7 @@ generate: need-cargo ## Grafana's dashboards and the page of metrics, from their
 	cargo run --quiet --locked -p xtask -- metrics
 
 .PHONY: setup
-setup: need-cargo ## Install what is missing (Java, Maven, MariaDB, C compiler) with apt where allowed, else name it
+setup: need-cargo ## Install what is missing (Java, Maven, MariaDB, C compiler, OpenSSL) with apt where allowed, else name it
 	deploy/local/install
 
 .PHONY: clean-local

@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     kafka.start().map_err(Error::failed)?;
     let stack = Setting {
         folder: folder.path().to_owned(),
-        kafka: Connection { kafka_bootstrap_servers: kafka.bootstrap_servers(), kafka_property: Vec::new() },
+        kafka: Connection::new(kafka.bootstrap_servers()),
         registry_url: registry.url(),
     };
     let topics = GENERATORS.map(|(_, topic)| NewTopic::new(topic, PARTITIONS, 1));

@@ -1,6 +1,9 @@
 //! The command line, run to its end against a pipeline.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
 use local_stack::{Process, User};
 
@@ -17,6 +20,14 @@ pub struct Said {
     pub text: String,
 }
 
+impl Said {
+    pub(crate) fn of(output: &Output) -> Self {
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        let text = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
+        Self { code: output.status.code(), out, text }
+    }
+}
+
 impl Pipeline {
     /// Runs `turnpike` with these arguments, as the reader of the database.
     pub fn turnpike(&self, args: &[&str]) -> Said {
@@ -30,9 +41,7 @@ impl Pipeline {
             .current_dir(root())
             .output()
             .expect("turnpike runs");
-        let out = String::from_utf8_lossy(&output.stdout).into_owned();
-        let text = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
-        Said { code: output.status.code(), out, text }
+        Said::of(&output)
     }
 
     /// Starts `turnpike feed` on a mapping file with these arguments.

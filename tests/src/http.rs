@@ -19,13 +19,18 @@ pub fn get(url: &str) -> Result<String, String> {
     })
 }
 
-/// The metrics of a service, from the address that its first log line tells.
-pub fn metrics(process: &Process) -> String {
+/// Host and port of a service's HTTP port, which its first log line tells.
+pub fn http_address(process: &Process) -> String {
     let address = |line: &str| {
         let (_, rest) = line.split_once("http=").or_else(|| line.split_once("\"http\":\""))?;
         let end = rest.find(|letter: char| !matches!(letter, '0'..='9' | '.' | ':')).unwrap_or(rest.len());
         Some(rest[..end].to_owned())
     };
-    let address = process.wait_for_line(PATIENCE, address).expect("a service tells its address");
+    process.wait_for_line(PATIENCE, address).expect("a service tells its address")
+}
+
+/// The metrics of a service.
+pub fn metrics(process: &Process) -> String {
+    let address = http_address(process);
     get(&format!("http://{address}/metrics")).expect("metrics")
 }

@@ -81,7 +81,7 @@ impl Pipeline {
         Self::on(Options::default())
     }
 
-    fn on(options: Options) -> Self {
+    pub(crate) fn on(options: Options) -> Self {
         static ONE: Mutex<()> = Mutex::new(());
         let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         build_services();
@@ -112,10 +112,7 @@ impl Pipeline {
 
     /// How to reach the broker.
     pub fn kafka(&self) -> Connection {
-        Connection {
-            kafka_bootstrap_servers: self.stack.kafka.bootstrap_servers(),
-            kafka_property: Vec::new(),
-        }
+        Connection::new(self.stack.kafka.bootstrap_servers())
     }
 
     /// The command that starts a service with these arguments.
@@ -220,11 +217,7 @@ impl Pipeline {
     }
 
     fn ask_registry<T>(&self, ask: impl AsyncFnOnce(&Registry) -> Result<T, schema_registry::Error>) -> T {
-        let options = schema_registry::Options {
-            schema_registry_url: self.stack.registry.url(),
-            schema_registry_user: None,
-            schema_registry_password: None,
-        };
+        let options = schema_registry::Options::new(self.stack.registry.url());
         let registry = Registry::new(&options).expect("a client");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(ask(&registry)).expect("the registry answers")

@@ -165,7 +165,7 @@ impl Leg<'_> {
 }
 
 fn kafka(stack: &Stack) -> kafka::Connection {
-    kafka::Connection { kafka_bootstrap_servers: stack.kafka.bootstrap_servers(), kafka_property: Vec::new() }
+    kafka::Connection::new(stack.kafka.bootstrap_servers())
 }
 
 fn committed(consumer: &Consumer, partitions: &[TopicPartition]) -> Result<u64, Error> {

@@ -1,6 +1,6 @@
 //! What must be there before a feed can begin: topics and the id of the schema.
 
-use kafka::{Class, NewTopic, TopicOutcome};
+use kafka::{Class, Connection, NewTopic, TopicOutcome};
 use schema_registry::Registry;
 use service::{Attempt, Error, Health, Stop, wait_for};
 
@@ -59,7 +59,7 @@ pub(crate) async fn schema_id(
 pub(crate) fn refused(error: kafka::Error) -> Error {
     match error.class() {
         Class::Config => Error::config(
-            "--kafka-bootstrap-servers, --kafka-property",
+            Connection::FLAGS,
             error.to_string(),
             "properties that librdkafka knows, and rights that the cluster gives",
         ),

@@ -179,8 +179,8 @@ impl<S: Source> Producing<S> {
         let silent = now.duration_since(self.answered) > SILENCE_MAX;
         if silent != self.silent {
             self.silent = silent;
-            let state =
-                if silent { Err(format!("no record acknowledged for {SILENCE_MAX:?}")) } else { Ok(()) };
+            let nothing = format!("no record acknowledged for {SILENCE_MAX:?}");
+            let state = if silent { Err(self.producer.trouble(&nothing).to_string()) } else { Ok(()) };
             self.health.set(KAFKA, state);
         }
         Ok(in_flight)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka::{Class, NewTopic, Producer, TopicOutcome};
+use kafka::{Class, Connection, NewTopic, Producer, TopicOutcome};
 use service::{Attempt, Error, Health, Stop, Voice, wait_for};
 
 use crate::{Config, Source, styled};
@@ -43,10 +43,8 @@ pub(crate) async fn bootstrap<S: Source>(
 pub(crate) fn refused<S: Source>(config: &Config<S>, error: kafka::Error) -> Error {
     match error.class() {
         Class::Config => {
-            let properties: Vec<String> =
-                config.kafka.kafka_property.iter().map(ToString::to_string).collect();
             let allowed = format!("what Kafka and its client accept ({error})");
-            Error::config("--kafka-property", properties.join(","), allowed)
+            Error::config(Connection::FLAGS, config.kafka.shown(), allowed)
         }
         _ => Error::failed(error),
     }

@@ -9,10 +9,13 @@ use rdkafka::{
     error::RDKafkaErrorCode,
 };
 
-use crate::{Class, Error, error::code_class, logging::Quiet};
+use crate::{Class, Error, bootstrap, consumer::hear, error::code_class, logging::Quiet};
 
 /// How long the cluster may take to answer.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it may take to find out why it did not answer.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A topic to create.
 #[derive(Debug, Clone)]
@@ -89,8 +92,8 @@ impl fmt::Debug for Admin {
 impl Admin {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, Error> {
         let failed = |error| Error::new("create an admin client", &error);
-        let admin = config.create_with_context(Quiet).map_err(failed)?;
-        let reader = config.create_with_context(Quiet).map_err(failed)?;
+        let admin = config.create_with_context(Quiet::default()).map_err(failed)?;
+        let reader = config.create_with_context(Quiet::default()).map_err(failed)?;
         Ok(Self { admin, reader })
     }
 
@@ -100,7 +103,7 @@ impl Admin {
         let options =
             AdminOptions::new().request_timeout(Some(ASK_TIMEOUT)).operation_timeout(Some(ASK_TIMEOUT));
         let results = futures::executor::block_on(self.admin.create_topics(&native, &options))
-            .map_err(|error| Error::new("create topics", &error))?;
+            .map_err(|error| self.explain(Error::new("create topics", &error)))?;
         let outcomes = results.into_iter().map(|result| match result {
             Ok(name) => (name, TopicOutcome::Created),
             Err((name, RDKafkaErrorCode::TopicAlreadyExists)) => (name, TopicOutcome::AlreadyThere),
@@ -117,15 +120,30 @@ impl Admin {
     pub fn probe(&self, timeout: Duration) -> Result<(), Error> {
         let answer = self.reader.fetch_metadata(Some("__consumer_offsets"), timeout);
         let away = |_| Error::with_class("reach Kafka", "no broker answers", Class::Infrastructure);
-        answer.map(|_| ()).map_err(away)
+        answer.map(|_| ()).map_err(|error| self.told(away(error)))
+    }
+
+    /// An error with what brokers have against this client, if they said so.
+    fn told(&self, error: Error) -> Error {
+        bootstrap::again(self.reader.client());
+        bootstrap::again(self.admin.inner());
+        hear(&self.reader);
+        self.reader.context().refusal.explain(error)
+    }
+
+    /// The same for an operation of the other client, whose connections tell nothing: only if this one is not let in either.
+    fn explain(&self, error: Error) -> Error {
+        match self.probe(EXPLAIN_TIMEOUT) {
+            Err(refused) if error.class() == Class::Infrastructure => refused,
+            _ => error,
+        }
     }
 
     /// All topics by name, without Kafka's own.
     pub fn topics(&self) -> Result<Vec<Topic>, Error> {
-        let metadata = self
-            .reader
-            .fetch_metadata(None, ASK_TIMEOUT)
-            .map_err(|error| Error::with_class("reach Kafka", error.to_string(), Class::Infrastructure))?;
+        let metadata = self.reader.fetch_metadata(None, ASK_TIMEOUT).map_err(|error| {
+            self.told(Error::with_class("reach Kafka", error.to_string(), Class::Infrastructure))
+        })?;
         let mut topics: Vec<Topic> = metadata
             .topics()
             .iter()

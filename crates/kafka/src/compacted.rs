@@ -57,7 +57,7 @@ impl Connection {
         let level = Property { key: "isolation.level".to_owned(), value: isolation_level.to_owned() };
         let config: ClientConfig = self.client_config("turnpike-reader", &[level]);
         let asking: BaseConsumer<Quiet> =
-            config.create_with_context(Quiet).map_err(|error| Error::new(operation(), &error))?;
+            config.create_with_context(Quiet::default()).map_err(|error| Error::new(operation(), &error))?;
         let (_, end) = asking
             .fetch_watermarks(topic, PARTITION, ASK_TIMEOUT)
             .map_err(|error| Error::new(operation(), &error))?;

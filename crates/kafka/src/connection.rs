@@ -5,9 +5,12 @@ use std::{fmt, str::FromStr};
 use rdkafka::ClientConfig;
 use serde::{Serialize, Serializer};
 
-use crate::{Admin, Consumer, Error, OnDelivery, Position, Producer, Reader, TransactionalProducer};
+use crate::{
+    Admin, Consumer, Error, OnDelivery, Position, Producer, PropertiesFile, Reader, TransactionalProducer,
+};
 
 /// Where the cluster is and how to speak to it.
+#[expect(clippy::struct_field_names, reason = "the fields are flags beside those of other parts")]
 #[derive(Debug, Clone, Serialize, clap::Args)]
 #[command(next_help_heading = "Kafka")]
 pub struct Connection {
@@ -19,9 +22,12 @@ pub struct Connection {
         value_name = "HOST:PORT,..."
     )]
     pub kafka_bootstrap_servers: String,
-    /// Further librdkafka properties, such as security.protocol=SASL_SSL,sasl.username=turnpike; may be repeated.
-    #[arg(long, env = "TURNPIKE_KAFKA_PROPERTIES", value_name = "KEY=VALUE,...")]
+    /// Further librdkafka properties, such as security.protocol=SSL,ssl.ca.location=ca.pem; may be repeated.
+    #[arg(long, env = "TURNPIKE_KAFKA_PROPERTIES", value_name = "KEY=VALUE,...", hide_env_values = true)]
     pub kafka_property: Vec<Properties>,
+    /// A file of librdkafka properties, one KEY=VALUE a line: the place for passwords. --kafka-property wins over it.
+    #[arg(long, env = "TURNPIKE_KAFKA_PROPERTIES_FILE", value_name = "FILE")]
+    pub kafka_properties_file: Option<PropertiesFile>,
 }
 
 /// Properties in one text, with commas between them; a comma that no `key=` follows belongs to the value before it.
@@ -71,7 +77,7 @@ impl FromStr for Property {
 
 impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secret = ["password", "secret", "key.pem", "oauthbearer.config"]
+        let secret = ["password", "secret", "key.pem", "oauthbearer.config", "jaas"]
             .iter()
             .any(|word| self.key.contains(word));
         write!(f, "{}={}", self.key, if secret { "[redacted]" } else { &self.value })
@@ -117,6 +123,31 @@ const PRODUCER_QUEUE_KIB: &str = "16384";
 const PRODUCER_QUEUE_RECORDS: &str = "100000";
 
 impl Connection {
+    /// The flags by which somebody can mend what a cluster refuses.
+    pub const FLAGS: &str = "--kafka-bootstrap-servers, --kafka-properties-file or --kafka-property";
+
+    /// These brokers, in plain text.
+    pub fn new(bootstrap_servers: impl Into<String>) -> Self {
+        Self {
+            kafka_bootstrap_servers: bootstrap_servers.into(),
+            kafka_property: Vec::new(),
+            kafka_properties_file: None,
+        }
+    }
+
+    /// What it says, without secrets.
+    pub fn shown(&self) -> String {
+        let shown = self.given().map(ToString::to_string);
+        let all: Vec<String> = std::iter::once(self.kafka_bootstrap_servers.clone()).chain(shown).collect();
+        all.join(",")
+    }
+
+    /// The properties that were given, those that win over others last.
+    fn given(&self) -> impl Iterator<Item = &Property> {
+        let of_file = self.kafka_properties_file.iter().flat_map(|file| &file.properties);
+        of_file.chain(self.kafka_property.iter().flat_map(|Properties(given)| given))
+    }
+
     /// A consumer of a group.
     pub fn consumer(&self, settings: &ConsumerSettings) -> Result<Consumer, Error> {
         let mut config = self.config(&settings.client_id);
@@ -230,8 +261,7 @@ impl Connection {
     }
 
     fn override_with(&self, config: &mut ClientConfig, properties: &[Property]) {
-        let given = self.kafka_property.iter().flat_map(|Properties(given)| given);
-        for property in given.chain(properties) {
+        for property in self.given().chain(properties) {
             config.set(&property.key, &property.value);
         }
     }

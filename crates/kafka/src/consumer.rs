@@ -13,7 +13,12 @@ use rdkafka::{
     types::RDKafkaRespErr,
 };
 
-use crate::{Class, Error, Record, logging::quiet};
+use crate::{
+    Class, Error, Record,
+    bootstrap::{self, Lost},
+    logging::quiet,
+    refusal::Refusal,
+};
 
 /// How long questions about offsets may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
@@ -78,12 +83,14 @@ pub struct BatchLimits {
 /// A consumer of a group: cooperative, `read_committed`, never committing by itself.
 pub struct Consumer {
     pub(crate) inner: BaseConsumer<Group>,
+    lost: Lost,
 }
 
 /// Collects what the group's coordinator says, for [`Consumer::rebalances`].
 #[derive(Default)]
 pub(crate) struct Group {
     pending: Mutex<Vec<Rebalance>>,
+    refusal: Refusal,
 }
 
 impl ClientContext for Group {
@@ -128,7 +135,7 @@ impl Consumer {
         let inner = config
             .create_with_context(Group::default())
             .map_err(|error| Error::new("create a consumer", &error))?;
-        Ok(Self { inner })
+        Ok(Self { inner, lost: Lost::default() })
     }
 
     /// Joins the group for these topics; a name that starts with `^` is a regular expression.
@@ -142,8 +149,9 @@ impl Consumer {
     ///
     /// # Errors
     /// [`Class::Infrastructure`] while brokers are away or a topic is missing; the client goes on trying by itself,
-    /// and what is in `batch` stays good.
+    /// and what is in `batch` stays good. [`Class::Config`] if brokers let nobody in who comes so.
     pub fn poll_batch<'c>(&'c self, limits: &BatchLimits, batch: &mut Vec<Record<'c>>) -> Result<(), Error> {
+        self.lost.mend(self.inner.client());
         let mut bytes = 0;
         let mut wait = if batch.is_empty() { limits.wait } else { limits.linger };
         let mut spent = Stopwatch::new(wait);
@@ -159,7 +167,12 @@ impl Consumer {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
-                Some(Err(error)) => return Err(consumption_error(&error)),
+                Some(Err(error)) => {
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+                        self.lost.hear();
+                    }
+                    return Err(consumption_error(&error, &self.inner.context().refusal));
+                }
                 None if self.has_rebalance() || spent.is_over() => break,
                 None => {}
             }
@@ -235,15 +248,17 @@ impl Consumer {
     pub fn watermarks(&self, at: &TopicPartition) -> Result<(i64, i64), Error> {
         self.inner
             .fetch_watermarks(&at.topic, at.partition, ASK_TIMEOUT)
+            .inspect_err(|_| bootstrap::again(self.inner.client()))
             .map_err(|error| Error::new(format!("ask for the offsets of {at}"), &error))
     }
 
-    /// Asks the cluster whether it answers, and whether it knows the topic.
+    /// Asks the cluster whether it answers, and whether it knows the topic. Only for a consumer that reads nothing.
     pub fn probe(&self, topic: &str, timeout: Duration) -> Result<(), Error> {
-        let metadata = self
-            .inner
-            .fetch_metadata(Some(topic), timeout)
-            .map_err(|error| Error::new("reach Kafka", &error))?;
+        let metadata = self.inner.fetch_metadata(Some(topic), timeout).map_err(|error| {
+            bootstrap::again(self.inner.client());
+            hear(&self.inner);
+            self.inner.context().refusal.explain(Error::new("reach Kafka", &error))
+        })?;
         let known = metadata.topics().iter().find(|known| known.name() == topic);
         match known.and_then(rdkafka::metadata::MetadataTopic::error) {
             Some(code) => {
@@ -255,7 +270,23 @@ impl Consumer {
     }
 }
 
-fn consumption_error(error: &KafkaError) -> Error {
+/// Most events of a client that were not looked at: each broker tells a few in half a minute.
+const EVENTS_MAX: usize = 100;
+/// An operation may fail a moment before it is said why.
+const HEAR_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// Lets a client that nobody polls hear what was said of it.
+pub(crate) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) {
+    let mut wait = HEAR_TIMEOUT;
+    for _ in 0..EVENTS_MAX {
+        if client.poll(std::mem::take(&mut wait)).is_none() {
+            return;
+        }
+    }
+}
+
+pub(crate) fn consumption_error(error: &KafkaError, refusal: &Refusal) -> Error {
+    let away = |reason: &str| Error::with_class("read records", reason, Class::Infrastructure);
     match error.rdkafka_error_code() {
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
             Error::with_class(
@@ -265,12 +296,16 @@ fn consumption_error(error: &KafkaError) -> Error {
             )
         }
         // Told by turns, many times, while brokers are away: one state, one text.
+        Some(RDKafkaErrorCode::AllBrokersDown) => refusal.explain(away("no broker answers")),
         Some(
-            RDKafkaErrorCode::AllBrokersDown
-            | RDKafkaErrorCode::BrokerTransportFailure
+            RDKafkaErrorCode::BrokerTransportFailure
             | RDKafkaErrorCode::Resolve
             | RDKafkaErrorCode::OperationTimedOut,
-        ) => Error::with_class("read records", "no broker answers", Class::Infrastructure),
+        ) => refusal.word(away("no broker answers")),
+        // One broker of several may be set up wrongly; if it is all of them, that they are down is said next.
+        Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => {
+            refusal.word(away("a broker does not let this client in"))
+        }
         Some(RDKafkaErrorCode::AutoOffsetReset) => Error::with_class(
             "read on",
             "the next offset is gone: retention deleted records before they were read; nothing is skipped silently",

@@ -42,6 +42,7 @@ impl Class {
 impl Error {
     pub(crate) fn new(operation: impl Into<String>, source: &KafkaError) -> Self {
         let reason = match source.rdkafka_error_code() {
+            _ if matches!(source, KafkaError::ClientConfig(..)) => set_reason(source),
             Some(code) => describe(source, code),
             None => source.to_string(),
         };
@@ -50,6 +51,11 @@ impl Error {
 
     pub(crate) fn with_class(operation: impl Into<String>, reason: impl Into<String>, class: Class) -> Self {
         Self { operation: operation.into(), reason: reason.into(), class }
+    }
+
+    /// The same failure for a better reason.
+    pub(crate) fn because(self, reason: &str, class: Class) -> Self {
+        Self { reason: reason.to_owned(), class, ..self }
     }
 
     pub(crate) fn reclassed(self, class: Class) -> Self {
@@ -62,10 +68,34 @@ impl Error {
     }
 }
 
+/// Properties of Java's clients, and what librdkafka has in their place.
+const OF_JAVA: [(&str, &str); 9] = [
+    ("sasl.jaas.config", "sasl.username and sasl.password"),
+    ("ssl.truststore.location", "ssl.ca.location, a file of PEM"),
+    ("ssl.truststore.certificates", "ssl.ca.pem"),
+    ("ssl.truststore.password", "ssl.ca.location, a file of PEM, which has no password"),
+    ("ssl.truststore.type", "ssl.ca.location, a file of PEM"),
+    ("ssl.keystore.certificate.chain", "ssl.certificate.pem"),
+    ("ssl.keystore.key", "ssl.key.pem"),
+    (
+        "ssl.keystore.type",
+        "ssl.certificate.location and ssl.key.location (PEM), or ssl.keystore.location (PKCS#12)",
+    ),
+    ("sasl.login.callback.handler.class", "sasl.mechanism=PLAIN or SCRAM-SHA-512"),
+];
+
+/// Why a property cannot be set: in librdkafka's words, which name the key, and not with the value, which may be a secret.
+pub(crate) fn set_reason(source: &KafkaError) -> String {
+    let KafkaError::ClientConfig(_, description, key, _) = source else { return source.to_string() };
+    match OF_JAVA.iter().find(|(java, _)| java == key) {
+        Some((java, instead)) => format!("{java} is for Java's clients; librdkafka has {instead}"),
+        None => description.clone(),
+    }
+}
+
 fn describe(source: &KafkaError, code: RDKafkaErrorCode) -> String {
     match source {
         KafkaError::Transaction(error) => error.string(),
-        KafkaError::ClientConfig(_, description, key, value) => format!("{description} ({key}={value})"),
         _ => format!("{code} ({code:?})"),
     }
 }

@@ -7,6 +7,7 @@
 //! `read_committed`.
 
 mod admin;
+mod bootstrap;
 mod compacted;
 mod connection;
 mod consumer;
@@ -14,9 +15,11 @@ mod error;
 mod lag;
 mod logging;
 mod producer;
+mod properties_file;
 mod reader;
 mod receipt;
 mod record;
+mod refusal;
 mod transaction;
 
 pub use admin::{Admin, NewTopic, Partition, Topic, TopicOutcome};
@@ -25,6 +28,7 @@ pub use consumer::{BatchLimits, Committed, Consumer, Position, Rebalance, TopicP
 pub use error::{Class, Error};
 pub use lag::{Lag, LagMeter, Standing};
 pub use producer::{Delivery, OnDelivery, Producer};
+pub use properties_file::PropertiesFile;
 pub use reader::{Found, Reader};
 pub use receipt::ended_by;
 pub use record::{Headers, Outgoing, Receipt, Record};

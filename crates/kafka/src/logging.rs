@@ -2,6 +2,8 @@
 
 use rdkafka::{config::RDKafkaLogLevel, error::KafkaError};
 
+use crate::refusal::Refusal;
+
 /// Where librdkafka's own lines go in the log.
 const TARGET: &str = "librdkafka";
 
@@ -28,14 +30,16 @@ pub(crate) fn error(error: &KafkaError, reason: &str) {
     tracing::debug!(target: TARGET, %error, "{reason}");
 }
 
-/// Gives a client's context the two methods above.
+/// Gives a client's context the two methods above; what brokers have against the client is kept in its `refusal`.
 macro_rules! quiet {
     () => {
         fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
+            self.refusal.read(facility, message);
             crate::logging::log(level, facility, message);
         }
 
         fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+            self.refusal.hear(&error, reason);
             crate::logging::error(&error, reason);
         }
     };
@@ -43,8 +47,10 @@ macro_rules! quiet {
 pub(crate) use quiet;
 
 /// The context of clients that need no other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Quiet;
+#[derive(Debug, Default)]
+pub(crate) struct Quiet {
+    pub(crate) refusal: Refusal,
+}
 
 impl rdkafka::ClientContext for Quiet {
     quiet!();

@@ -18,7 +18,7 @@ use rdkafka::{
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
 };
 
-use crate::{Class, Error, Outgoing, Receipt, logging::quiet};
+use crate::{Class, Error, Outgoing, Receipt, bootstrap, logging::quiet, refusal::Refusal};
 
 /// How often [`Producer::drain`] and a full queue look again; librdkafka's own flush looks every 100 ms.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -53,6 +53,7 @@ pub(crate) struct Deliveries {
     first_failure: Mutex<Option<Error>>,
     told: Option<OnDelivery>,
     receipts: Mutex<Receipts>,
+    refusal: Refusal,
 }
 
 /// Who waits for news of single records, by a number from 1; a record that nobody waits for has 0 and costs nothing.
@@ -212,12 +213,24 @@ impl Producer {
         self.inner.context().delivered.load(Ordering::Relaxed)
     }
 
+    /// Why nothing is acknowledged: what brokers have against this client if they said so, else `otherwise`.
+    pub fn trouble(&self, otherwise: &str) -> Error {
+        let away = Error::with_class("send records", otherwise, Class::Infrastructure);
+        bootstrap::again(self.inner.client());
+        self.inner.context().refusal.word(away)
+    }
+
     /// Asks the cluster for its brokers, to see whether it answers.
     pub fn probe(&self, timeout: Duration) -> Result<(), Error> {
         let answer = self.inner.client().fetch_metadata(Some("__consumer_offsets"), timeout);
-        answer
-            .map(|_| ())
-            .map_err(|error| Error::with_class("reach Kafka", error.to_string(), Class::Infrastructure))
+        answer.map(|_| ()).map_err(|error| {
+            self.explain(Error::with_class("reach Kafka", error.to_string(), Class::Infrastructure))
+        })
+    }
+
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        bootstrap::again(self.inner.client());
+        self.inner.context().refusal.explain(error)
     }
 }
 
@@ -237,8 +250,8 @@ mod tests {
     /// Sends a record without a key and one with, and returns what was told of them.
     fn reports(properties: &str) -> Vec<Report> {
         let connection = Connection {
-            kafka_bootstrap_servers: "127.0.0.1:1".to_owned(),
             kafka_property: vec![properties.parse::<Properties>().expect("properties")],
+            ..Connection::new("127.0.0.1:1")
         };
         let (sender, reports) = sync_channel(REPORTS_MAX);
         let told: OnDelivery = Box::new(move |Delivery { topic, key, outcome }| {

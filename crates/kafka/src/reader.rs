@@ -8,7 +8,7 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use crate::{Error, Position, Record, logging::Quiet};
+use crate::{Error, Position, Record, consumer::consumption_error, logging::Quiet};
 
 /// Reads one topic from given positions, seeing only what is committed, and leaving no trace at the broker.
 pub struct Reader {
@@ -36,7 +36,7 @@ impl Reader {
     pub(crate) fn new(config: &ClientConfig, topic: &str, from: &[(i32, Position)]) -> Result<Self, Error> {
         let operation = || format!("read topic {topic}");
         let inner: BaseConsumer<Quiet> =
-            config.create_with_context(Quiet).map_err(|error| Error::new(operation(), &error))?;
+            config.create_with_context(Quiet::default()).map_err(|error| Error::new(operation(), &error))?;
         let mut list = TopicPartitionList::with_capacity(from.len());
         for (partition, position) in from {
             let offset = match position {
@@ -55,7 +55,7 @@ impl Reader {
         match self.inner.poll(timeout) {
             Some(Ok(message)) => Ok(Found::Record(Record(message))),
             Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Found::EndOf(partition)),
-            Some(Err(error)) => Err(Error::new("read records", &error)),
+            Some(Err(error)) => Err(consumption_error(&error, &self.inner.context().refusal)),
             None => Ok(Found::Nothing),
         }
     }

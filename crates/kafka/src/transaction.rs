@@ -31,7 +31,7 @@ impl TransactionalProducer {
     /// Takes the transactional id: older holders are fenced, their open transaction is aborted. To be called once.
     pub fn init(&self) -> Result<(), Error> {
         let taken = self.producer.inner.init_transactions(STEP_TIMEOUT);
-        taken.map_err(|error| Error::new("take the transactional id", &error))
+        taken.map_err(|error| self.producer.explain(Error::new("take the transactional id", &error)))
     }
 
     /// Opens a transaction.
@@ -144,8 +144,8 @@ mod tests {
     #[test]
     fn a_committed_transaction_is_acknowledged() {
         let connection = Connection {
-            kafka_bootstrap_servers: "127.0.0.1:1".to_owned(),
             kafka_property: vec!["test.mock.num.brokers=1".parse::<Properties>().expect("properties")],
+            ..Connection::new("127.0.0.1:1")
         };
         let producer = connection.transactional_producer("test").expect("a producer");
         producer.init().expect("the id is free");

@@ -11,7 +11,9 @@ use std::{
 
 mod home;
 
-use crate::{Error, Folder, Progress, Signal, daemon::Daemon, files, time::Stopwatch, tools};
+use crate::{
+    Error, Folder, Progress, Security, Signal, daemon::Daemon, files, security::Ports, time::Stopwatch, tools,
+};
 use home::Home;
 
 /// Long enough for a broker that was killed: its controller first waits for the end of the old session (3 s).
@@ -47,6 +49,7 @@ appender.console.layout.pattern = %d{ISO8601} %p %m (%c)%n
 pub struct Kafka {
     daemon: Daemon,
     port: u16,
+    secured: Option<Ports>,
     progress: Progress,
     _folder: Arc<Folder>,
 }
@@ -57,6 +60,15 @@ impl Kafka {
 
     /// Lays out an empty broker; the first ever on this checkout fetches and prepares what all share.
     pub fn create(folder: &Arc<Folder>, progress: &Progress) -> Result<Self, Error> {
+        Self::create_secured(folder, None, progress)
+    }
+
+    /// The same with listeners for those who sign in, over TLS.
+    pub(crate) fn create_secured(
+        folder: &Arc<Folder>,
+        security: Option<&Security>,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
         let java = tools::find("java")?;
         let home = Home::prepare(progress)?;
         let (port, controller_port) = (folder.port()?, folder.port()?);
@@ -87,8 +99,31 @@ impl Kafka {
             daemon.stop()?;
             files::remove_folder(&data)
         })?;
-        let daemon = broker(folder.path().join("kafka"), archive, folder.path().join("kafka.log"))?;
-        Ok(Self { daemon, port, progress: progress.clone(), _folder: Arc::clone(folder) })
+        let data = folder.path().join("kafka");
+        let daemon = broker(data.clone(), archive, folder.path().join("kafka.log"))?;
+        let secured = security.map(|security| {
+            let ports = Ports { password: folder.port()?, certificate: folder.port()? };
+            security.lay_out(&data)?;
+            let plain = settings(port, controller_port);
+            let with_listeners = plain + &security.broker_settings(port, controller_port, ports);
+            files::write(&data.join("server.properties"), &with_listeners)?;
+            files::remove_folder(&data.join("data"))?;
+            let log = folder.path().join("kafka-format.log");
+            home.format(&data, "server.properties", &security.scram_users(), &log)?;
+            Ok(ports)
+        });
+        let secured = secured.transpose()?;
+        Ok(Self { daemon, port, secured, progress: progress.clone(), _folder: Arc::clone(folder) })
+    }
+
+    /// Where clients of a secured stack connect by password (SASL), over TLS.
+    pub fn password_servers(&self) -> Option<String> {
+        self.secured.map(|ports| format!("localhost:{}", ports.password))
+    }
+
+    /// Where clients of a secured stack connect by certificate (mutual TLS).
+    pub fn certificate_servers(&self) -> Option<String> {
+        self.secured.map(|ports| format!("localhost:{}", ports.certificate))
     }
 
     /// Starts the broker and waits until it answers; nothing happens if it runs already.

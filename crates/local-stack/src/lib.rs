@@ -20,7 +20,7 @@
 //!
 //! [`Jaeger`] is an extra for those who look at traces. Nobody's machine has it, so it is built by `deploy/jaeger/install`.
 //!
-//! Not for production: one node, one replica, no encryption.
+//! Not for production: one node, one replica, and no encryption but with [`Security`], which is for tests of clients.
 
 mod daemon;
 mod error;
@@ -32,6 +32,7 @@ mod mariadb;
 mod process;
 mod progress;
 mod registry;
+mod security;
 mod stack;
 mod time;
 mod tools;
@@ -45,4 +46,5 @@ pub use process::Process;
 pub use progress::Progress;
 pub use registry::Registry;
 pub use rustix::process::Signal;
+pub use security::Security;
 pub use stack::{Options, Stack};

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, Folder, Progress, Signal, daemon::Daemon, files, time::Stopwatch, tools};
+use crate::{Error, Folder, Progress, Security, Signal, daemon::Daemon, files, time::Stopwatch, tools};
 
 const INIT_SQL: &str = include_str!("../../../init.sql");
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -53,6 +53,7 @@ pub struct MariaDb {
     /// In the order of [`User`].
     passwords: [String; 3],
     client: PathBuf,
+    is_secured: bool,
     has_tables: AtomicBool,
     progress: Progress,
     _folder: Arc<Folder>,
@@ -61,6 +62,16 @@ pub struct MariaDb {
 impl MariaDb {
     /// Lays out a server without our tables; the first ever on this machine prepares the system tables for all.
     pub fn create(folder: &Arc<Folder>, buffer_pool_mib: u32, progress: &Progress) -> Result<Self, Error> {
+        Self::create_secured(folder, buffer_pool_mib, None, progress)
+    }
+
+    /// The same, whose writer and reader must come over TLS.
+    pub(crate) fn create_secured(
+        folder: &Arc<Folder>,
+        buffer_pool_mib: u32,
+        security: Option<&Security>,
+        progress: &Progress,
+    ) -> Result<Self, Error> {
         let (program, client) = (tools::find("mariadbd")?, tools::find("mariadb")?);
         let version = version(&program)?;
         let data = folder.path().join("mariadb");
@@ -72,7 +83,7 @@ impl MariaDb {
         let daemon = Daemon {
             name: format!("MariaDB {version}"),
             program,
-            arguments: server_arguments(&data, port, buffer_pool_mib, &init_file),
+            arguments: server_arguments(&data, port, buffer_pool_mib, &init_file, security),
             environment: Vec::new(),
             folder: data,
             log: folder.path().join("mariadb.log"),
@@ -82,8 +93,16 @@ impl MariaDb {
             stop_limit: STOP_LIMIT,
             process: Mutex::default(),
         };
-        let (progress, has_tables) = (progress.clone(), AtomicBool::new(false));
-        Ok(Self { daemon, port, passwords, client, has_tables, progress, _folder: Arc::clone(folder) })
+        Ok(Self {
+            daemon,
+            port,
+            passwords,
+            client,
+            is_secured: security.is_some(),
+            has_tables: AtomicBool::new(false),
+            progress: progress.clone(),
+            _folder: Arc::clone(folder),
+        })
     }
 
     /// Starts the server and waits until it answers; the first time it also runs `init.sql` and unlocks the users.
@@ -94,7 +113,8 @@ impl MariaDb {
             self.run("init.sql", INIT_SQL)?;
             for user in [User::Writer, User::Reader] {
                 let (name, password) = (user.name(), self.password(user));
-                self.sql(&format!("ALTER USER {name}@'%' IDENTIFIED BY '{password}' ACCOUNT UNLOCK"))?;
+                let tls = if self.is_secured { "REQUIRE SSL" } else { "" };
+                self.sql(&format!("ALTER USER {name}@'%' IDENTIFIED BY '{password}' {tls} ACCOUNT UNLOCK"))?;
             }
             self.has_tables.store(true, Ordering::Relaxed);
         }
@@ -139,7 +159,8 @@ impl MariaDb {
 
     /// As in `connection.url` of a JDBC sink, which names the user apart.
     pub fn jdbc_url(&self) -> String {
-        format!("jdbc:mariadb://127.0.0.1:{}/", self.port)
+        let host = if self.is_secured { "localhost" } else { "127.0.0.1" };
+        format!("jdbc:mariadb://{host}:{}/", self.port)
     }
 
     /// What a person types to look inside.
@@ -216,7 +237,13 @@ fn administrator_sql(password: &str) -> String {
     )
 }
 
-fn server_arguments(data: &Path, port: u16, buffer_pool_mib: u32, init_file: &Path) -> Vec<OsString> {
+fn server_arguments(
+    data: &Path,
+    port: u16,
+    buffer_pool_mib: u32,
+    init_file: &Path,
+    security: Option<&Security>,
+) -> Vec<OsString> {
     let with_path = |option: &str, path: &Path| {
         let mut text = OsString::from(option);
         text.push(path);
@@ -245,6 +272,11 @@ fn server_arguments(data: &Path, port: u16, buffer_pool_mib: u32, init_file: &Pa
         "--default-time-zone=+00:00".into(),
         "--log-warnings=1".into(),
     ];
+    if let Some(Security { certificate, key, ca, .. }) = security {
+        arguments.push(with_path("--ssl-cert=", certificate));
+        arguments.push(with_path("--ssl-key=", key));
+        arguments.push(with_path("--ssl-ca=", ca));
+    }
     arguments.extend(as_root());
     arguments
 }

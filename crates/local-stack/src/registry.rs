@@ -11,18 +11,21 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::Error;
+use crate::{Error, Security};
+use secured::Tls;
 use store::Store;
 
 mod compatibility;
 mod refusal;
 mod routes;
+mod secured;
 mod store;
 
 /// A registry that can be taken away and brought back on the same port, with what was registered.
 #[derive(Debug)]
 pub struct Registry {
     port: u16,
+    security: Option<Security>,
     store: Arc<Mutex<Store>>,
     server: Mutex<Option<Server>>,
 }
@@ -37,14 +40,21 @@ struct Server {
 impl Registry {
     /// An empty registry for `port` of 127.0.0.1, not yet started.
     pub fn create(port: u16) -> Self {
-        Self { port, store: Arc::default(), server: Mutex::default() }
+        Self { port, security: None, store: Arc::default(), server: Mutex::default() }
+    }
+
+    /// The same behind TLS and basic authentication.
+    #[must_use]
+    pub fn secured_by(mut self, security: Option<Security>) -> Self {
+        self.security = security;
+        self
     }
 
     /// Takes the port and serves from a thread of its own; nothing happens if it serves already.
     pub fn start(&self) -> Result<(), Error> {
         let mut server = self.server();
         if server.is_none() {
-            let started = serve(self.port, Arc::clone(&self.store));
+            let started = serve(self.port, Arc::clone(&self.store), self.security.clone());
             *server = Some(started.map_err(|source| Error::Listen { port: self.port, source })?);
         }
         Ok(())
@@ -60,7 +70,10 @@ impl Registry {
 
     /// As in `schema.registry.url`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        match self.security {
+            Some(_) => format!("https://localhost:{}", self.port),
+            None => format!("http://127.0.0.1:{}", self.port),
+        }
     }
 
     fn server(&self) -> MutexGuard<'_, Option<Server>> {
@@ -75,7 +88,7 @@ impl Drop for Registry {
 }
 
 /// Listens before it returns, so that the first request finds the port open.
-fn serve(port: u16, store: Arc<Mutex<Store>>) -> io::Result<Server> {
+fn serve(port: u16, store: Arc<Mutex<Store>>, security: Option<Security>) -> io::Result<Server> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
@@ -84,8 +97,18 @@ fn serve(port: u16, store: Arc<Mutex<Store>>) -> io::Result<Server> {
     let thread = std::thread::Builder::new().name("schema-registry".to_owned()).spawn(move || {
         let served = runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
+            let routes = routes::router(store);
+            let serving = async {
+                match &security {
+                    Some(security) => {
+                        let listener = Tls::new(listener, security)?;
+                        axum::serve(listener, secured::guarded(routes, security)).await
+                    }
+                    None => axum::serve(listener, routes).await,
+                }
+            };
             tokio::select! {
-                served = axum::serve(listener, routes::router(store)) => served,
+                served = serving => served,
                 _ = stopped => Ok(()),
             }
         });

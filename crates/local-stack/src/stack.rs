@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, thread};
 
-use crate::{Error, Folder, Jaeger, Kafka, MariaDb, Progress, Registry, time::Stopwatch};
+use crate::{Error, Folder, Jaeger, Kafka, MariaDb, Progress, Registry, Security, time::Stopwatch};
 
 /// How a stack is started.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub struct Options {
     pub buffer_pool_mib: u32,
     /// Starts Jaeger too, with its page on the usual port if that is free.
     pub jaeger: bool,
+    /// Lets in only those who sign in, over TLS.
+    pub security: Option<Security>,
     /// Leaves the data and the logs in place at the end.
     pub keep: bool,
     /// Hears of each step.
@@ -19,7 +21,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { buffer_pool_mib: 128, jaeger: false, keep: false, progress: Progress::default() }
+        Self {
+            buffer_pool_mib: 128,
+            jaeger: false,
+            security: None,
+            keep: false,
+            progress: Progress::default(),
+        }
     }
 }
 
@@ -40,7 +48,7 @@ pub struct Stack {
 impl Stack {
     /// Starts everything at the same time and returns when all of it answers.
     pub fn start(options: Options) -> Result<Self, Error> {
-        let Options { buffer_pool_mib, jaeger, keep, progress } = options;
+        let Options { buffer_pool_mib, jaeger, security, keep, progress } = options;
         let stopwatch = Stopwatch::start();
         let folder = Folder::claim()?;
         if keep {
@@ -48,16 +56,16 @@ impl Stack {
         }
         let jaeger =
             jaeger.then(|| Jaeger::create(&folder, Some(Jaeger::USUAL_PORT), &progress)).transpose()?;
-        let registry = Registry::create(folder.port()?);
+        let registry = Registry::create(folder.port()?).secured_by(security.clone());
         registry.start()?;
         progress.say(format!("the schema registry is up on {}", registry.url()));
         let (kafka, mariadb) = thread::scope(|scope| {
             let kafka = scope.spawn(|| {
-                let kafka = Kafka::create(&folder, &progress)?;
+                let kafka = Kafka::create_secured(&folder, security.as_ref(), &progress)?;
                 kafka.start().map(|()| kafka)
             });
             let jaeger_starts = scope.spawn(|| jaeger.as_ref().map_or(Ok(()), Jaeger::start_again));
-            let mariadb = MariaDb::create(&folder, buffer_pool_mib, &progress)
+            let mariadb = MariaDb::create_secured(&folder, buffer_pool_mib, security.as_ref(), &progress)
                 .and_then(|mariadb| mariadb.start().map(|()| mariadb));
             let kafka = kafka.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let jaeger_started =

@@ -23,7 +23,7 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 }
 
 fn connection(kafka: &Kafka) -> Connection {
-    Connection { kafka_bootstrap_servers: kafka.bootstrap_servers(), kafka_property: Vec::new() }
+    Connection::new(kafka.bootstrap_servers())
 }
 
 fn create_topic(kafka: &Kafka, name: &str) {

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use events::ShapeError;
 use schema_registry_converter::error::SRCError;
+use service::tls_advice;
 
 use crate::SchemaId;
 
@@ -28,6 +29,16 @@ pub enum Error {
         operation: String,
         /// What it says.
         reason: String,
+    },
+    /// The registry does not let this client in, or is not to be trusted.
+    #[error("cannot {operation}: {reason}; {advice}")]
+    NotLetIn {
+        /// What was asked.
+        operation: String,
+        /// What it says, or what TLS says of it.
+        reason: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The registry does not answer, is out of order itself, or asks for patience.
     #[error("cannot {operation}: {reason}")]
@@ -55,19 +66,32 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::UnknownSchema(_) | Self::Unusable { .. } => Class::Data,
-            Self::Refused { .. } => Class::Config,
+            Self::Refused { .. } | Self::NotLetIn { .. } => Class::Config,
             Self::Away { .. } => Class::Infrastructure,
         }
     }
 
     pub(crate) fn new(operation: &str, source: &SRCError) -> Self {
         let (operation, reason) = (operation.to_owned(), reason(source));
+        if let Some(advice) = tls_advice(source) {
+            return Self::NotLetIn { operation, reason, advice };
+        }
         match status(source) {
+            Some(401) => Self::NotLetIn { operation, reason, advice: SIGN_IN },
             // Request Timeout and Too Many Requests are answers of 4xx that say: later.
             Some(408 | 429) => Self::Away { operation, reason },
             Some(400..=499) => Self::Refused { operation, reason },
             _ => Self::Away { operation, reason },
         }
+    }
+
+    pub(crate) fn setup(reason: String) -> Self {
+        Self::Refused { operation: "set up the client".to_owned(), reason }
+    }
+
+    /// Whether nothing at all can be asked of this registry with these settings.
+    pub fn is_locked_out(&self) -> bool {
+        matches!(self, Self::NotLetIn { .. })
     }
 
     pub(crate) fn of_schema(id: SchemaId, source: &SRCError) -> Self {
@@ -77,6 +101,8 @@ impl Error {
         }
     }
 }
+
+const SIGN_IN: &str = "correct --schema-registry-user and the password (TURNPIKE_SCHEMA_REGISTRY_PASSWORD or ..._PASSWORD_FILE)";
 
 /// The HTTP status of an answer; the client tells it only in its message. `None` if there was no answer.
 pub(crate) fn status(source: &SRCError) -> Option<u16> {
@@ -103,6 +129,7 @@ mod tests {
     fn patience_is_no_refusal() {
         for (status, class) in [
             ("400 Bad Request", Class::Config),
+            ("401 Unauthorized", Class::Config),
             ("403 Forbidden", Class::Config),
             ("408 Request Timeout", Class::Infrastructure),
             ("409 Conflict", Class::Config),

@@ -6,11 +6,13 @@
 
 mod error;
 mod framing;
+mod options;
 mod own;
 mod registry;
 mod request;
 
 pub use error::{Class, Error};
 pub use framing::{NotFramed, SchemaId, frame, split};
+pub use options::{Options, Pem};
 pub use own::SCHEMA_REGISTRY;
-pub use registry::{Options, Registered, Registry};
+pub use registry::{Registered, Registry};

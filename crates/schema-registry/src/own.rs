@@ -7,6 +7,8 @@ use crate::{Class, Registry};
 
 /// How the registry is called in health and logs.
 pub const SCHEMA_REGISTRY: &str = "schema-registry";
+/// The settings that say where the registry is and how it lets one in.
+const SETTINGS: &str = "--schema-registry-url, --schema-registry-user, --schema-registry-password, --schema-registry-ssl-ca-location";
 /// The setting that says whether to register.
 const FLAG: &str = "--register-schema (TURNPIKE_REGISTER_SCHEMA)";
 
@@ -70,9 +72,15 @@ impl Registry {
             }
             Ok(latest) => Ok(Err(format!("schema {} is another", latest.id))),
             Err(error) if error.class() == Class::Infrastructure => Err(Attempt::Retry(error.into())),
+            Err(error) if error.is_locked_out() => Err(Attempt::GiveUp(locked_out(self, &error))),
             Err(error) => Ok(Err(error.to_string())),
         }
     }
+}
+
+fn locked_out(registry: &Registry, error: &crate::Error) -> Error {
+    let allowed = format!("a registry that is trusted and lets this client in ({error})");
+    Error::config(SETTINGS, registry.url(), allowed)
 }
 
 fn fields(ours: &Shape) -> String {
@@ -183,6 +191,15 @@ mod tests {
             assert_eq!(own_id(true, &[refusal(status)], &latest(&documented)).await, Ok(12), "{status}");
         }
         assert_eq!(own_id(false, &[], &latest(&documented)).await, Ok(12), "and nothing is registered");
+    }
+
+    /// A registry that answers nothing without the right password ends it, and the line says what to correct.
+    #[tokio::test]
+    async fn a_wrong_password_is_told() {
+        for register_schema in [true, false] {
+            let told = own_id(register_schema, &[refusal(401)], &refusal(401)).await.unwrap_err();
+            assert!(told.contains("--schema-registry-user") && !told.contains(FLAG), "{told}");
+        }
     }
 
     /// Where there is no schema to write with, it ends with one line that names the subject, the setting and what was found.

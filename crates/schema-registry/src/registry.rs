@@ -13,47 +13,12 @@ use schema_registry_converter::{
     },
     schema_registry_common::{RegisteredSchema, SchemaType, SuppliedSchema},
 };
-use serde::Serialize;
-use service::{Secret, clock};
+use service::clock;
 
 use crate::{
-    Error, SchemaId,
+    Error, Options, SchemaId,
     request::{BY_GUID, BY_ID, LATEST, REGISTER, host, traced},
 };
-
-/// Where the registry is and how to sign in.
-#[expect(clippy::struct_field_names, reason = "the fields are flags beside those of other parts")]
-#[derive(Debug, Clone, Serialize, clap::Args)]
-#[command(next_help_heading = "Schema Registry")]
-pub struct Options {
-    /// Address of the Schema Registry.
-    #[arg(
-        long,
-        env = "TURNPIKE_SCHEMA_REGISTRY_URL",
-        default_value = "http://localhost:8081",
-        value_name = "URL",
-        value_parser = without_password
-    )]
-    pub schema_registry_url: String,
-    /// User for basic authentication.
-    #[arg(long, env = "TURNPIKE_SCHEMA_REGISTRY_USER", value_name = "NAME")]
-    pub schema_registry_user: Option<String>,
-    /// Password for basic authentication.
-    #[arg(long, env = "TURNPIKE_SCHEMA_REGISTRY_PASSWORD", value_name = "SECRET")]
-    pub schema_registry_password: Option<Secret>,
-}
-
-/// What a service shows of its configuration must not hold a password.
-fn without_password(url: &str) -> Result<String, String> {
-    let authority = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
-    match authority {
-        None => Err("an address such as http://localhost:8081".to_owned()),
-        Some(authority) if authority.contains('@') => {
-            Err("an address without user and password, which have flags of their own".to_owned())
-        }
-        Some(_) => Ok(url.to_owned()),
-    }
-}
 
 /// A schema as the registry holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +31,6 @@ pub struct Registered {
     pub schema: String,
 }
 
-/// How long one request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an id that the registry did not know is believed to be unknown; a poison flood asks once in this time.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// Most unknown ids remembered at once: damaged records can name any of four billion.
@@ -100,13 +63,7 @@ impl Registry {
     /// A client; nothing is asked yet.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let url = options.schema_registry_url.trim_end_matches('/').to_owned();
-        let mut builder = SrSettings::new_builder(url.clone());
-        builder.set_timeout(REQUEST_TIMEOUT).no_proxy();
-        if let Some(user) = &options.schema_registry_user {
-            let password = options.schema_registry_password.as_ref().map(Secret::expose);
-            builder.set_basic_authorization(user, password);
-        }
-        let settings = builder.build().map_err(|error| Error::new("set up the client", &error))?;
+        let settings = options.settings()?;
         Ok(Self { settings, url, shapes: Mutex::default() })
     }
 

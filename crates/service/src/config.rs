@@ -148,11 +148,13 @@ pub(crate) fn secrets_from_files(command: Command) -> Result<Command, Error> {
 }
 
 fn secrets(command: Command, outcome: &mut Result<(), Error>) -> Command {
+    let variables: Vec<OsString> =
+        command.get_arguments().filter_map(Arg::get_env).map(ToOwned::to_owned).collect();
     let command = command.mut_args(|arg| {
         if !is_secret(&arg) {
             return arg;
         }
-        match read_secret_file(&arg) {
+        match read_secret_file(&arg, &variables) {
             // Leaked, because clap wants it for as long as the process lives, as the configuration does.
             Ok(Some(secret)) => arg.required(false).default_value(&*secret.leak()).hide_default_value(true),
             Ok(None) => arg,
@@ -170,10 +172,14 @@ pub(crate) fn is_secret(arg: &Arg) -> bool {
     arg.is_hide_env_values_set() || arg.get_value_parser().type_id() == TypeId::of::<Secret>()
 }
 
-/// The content of the file that the flag's variable with `_FILE` names, without the line's end.
-fn read_secret_file(arg: &Arg) -> Result<Option<String>, Error> {
+/// The content of the file that the flag's variable with `_FILE` names, without the line's end; not if that is the variable
+/// of a flag of its own.
+fn read_secret_file(arg: &Arg, variables: &[OsString]) -> Result<Option<String>, Error> {
     let Some(variable) = arg.get_env().and_then(|name| name.to_str()) else { return Ok(None) };
     let file_variable = format!("{variable}_FILE");
+    if variables.iter().any(|taken| *taken == *file_variable) {
+        return Ok(None);
+    }
     let Some(path) = environment(&file_variable) else { return Ok(None) };
     let shown = path.to_string_lossy();
     if environment(variable).is_some() {

@@ -73,7 +73,7 @@ impl Cluster {
             ConsumerSettings { group_id: name.clone(), client_id: name, ..ConsumerSettings::default() };
         let client = kafka.consumer(&settings).map_err(|error| {
             Error::config(
-                "kafka properties",
+                kafka::Connection::FLAGS,
                 cause_chain(&error),
                 "properties that librdkafka knows, with values that it takes",
             )

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use service::{Error, Secret};
+use service::{Error, Secret, tls_advice};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, MySqlConnection,
-    mysql::{MySqlArguments, MySqlConnectOptions, MySqlQueryResult, MySqlRow, MySqlSslMode},
+    mysql::{MySqlArguments, MySqlConnectOptions, MySqlQueryResult, MySqlRow},
 };
 
-use crate::{connector::Defaults, settings::Settings};
+use crate::{connector::Defaults, settings::Settings, tls::Tls};
 
 /// Where a connector's database is, and who the connector is there.
 #[derive(Debug, Clone)]
@@ -21,15 +21,6 @@ pub(crate) struct Target {
     user: String,
     password: Option<Secret>,
     tls: Tls,
-}
-
-/// MariaDB Connector/J's `sslMode`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tls {
-    Disable,
-    Trust,
-    VerifyCa,
-    VerifyFull,
 }
 
 /// One session; calls that take longer than [`CALL_TIMEOUT`] end with an error, after which the session is of no use.
@@ -113,17 +104,25 @@ impl Session {
 impl Target {
     fn options(&self) -> MySqlConnectOptions {
         let options = MySqlConnectOptions::new().host(&self.host).port(self.port).username(&self.user);
-        let options = match self.tls {
-            Tls::Disable => options.ssl_mode(MySqlSslMode::Disabled),
-            Tls::Trust => options.ssl_mode(MySqlSslMode::Required),
-            Tls::VerifyCa => options.ssl_mode(MySqlSslMode::VerifyCa),
-            Tls::VerifyFull => options.ssl_mode(MySqlSslMode::VerifyIdentity),
-        };
+        let options = self.tls.apply(options);
         let options =
             self.password.iter().fold(options, |options, password| options.password(password.expose()));
         let options = self.socket.iter().fold(options, MySqlConnectOptions::socket);
         let options = self.database.iter().fold(options, |options, database| options.database(database));
         options.disable_statement_logging()
+    }
+
+    /// What to do about an error of signing in that no waiting will mend.
+    pub(crate) fn advice(&self, error: &sqlx::Error) -> String {
+        let of_tls = tls_advice(error).map(|advice| format!("; {advice} (sslMode, serverSslCert)"));
+        let advice = match error {
+            sqlx::Error::Tls(_) => "; see sslMode of the URL",
+            sqlx::Error::Database(_) if !self.tls.is_used() => {
+                "; if the account requires TLS, the URL needs sslMode=verify-full"
+            }
+            _ => "",
+        };
+        of_tls.unwrap_or_else(|| advice.to_owned())
     }
 }
 
@@ -146,10 +145,9 @@ async fn limited<T>(
 /// Reads `connection.*`, with the service's flags for what the document leaves out.
 pub(crate) fn target(settings: &Settings<'_>, defaults: &Defaults) -> Result<Target, Error> {
     const URL: &str = "connection.url";
-    const ALLOWED: &str = "jdbc:mariadb://host[:port][/database][?sslMode=disable|trust|verify-ca|verify-full] (or --mariadb-url)";
     let url =
         settings.find(&[URL]).or(defaults.url.as_deref()).ok_or_else(|| settings.refused(URL, ALLOWED))?;
-    let mut target = parse(url).ok_or_else(|| settings.refused(URL, ALLOWED))?;
+    let mut target = parse(url).map_err(|allowed| settings.refused(URL, &allowed))?;
     if let Some(user) =
         settings.find(&["connection.user", "connection.username"]).or(defaults.user.as_deref())
     {
@@ -166,12 +164,31 @@ pub(crate) fn target(settings: &Settings<'_>, defaults: &Defaults) -> Result<Tar
     Ok(target)
 }
 
+const ALLOWED: &str = "jdbc:mariadb://host[:port][/database][?sslMode=disable|trust|verify-ca|verify-full\
+    &serverSslCert=FILE] (or --mariadb-url)";
+
 fn secret(text: &str) -> Secret {
     text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
 
 /// Parses a JDBC URL of MariaDB Connector/J or MySQL Connector/J; parameters that tune those drivers mean nothing here.
-fn parse(url: &str) -> Option<Target> {
+/// An error is what is allowed.
+fn parse(url: &str) -> Result<Target, String> {
+    let (mut target, parameters) = address(url).ok_or(ALLOWED)?;
+    for (name, value) in parameters.split('&').filter_map(|parameter| parameter.split_once('=')) {
+        match name {
+            "user" => value.clone_into(&mut target.user),
+            "password" => target.password = Some(secret(value)),
+            "localSocket" => target.socket = Some(value.to_owned()),
+            _ => target.tls.set(name, value)?,
+        }
+    }
+    target.tls.check()?;
+    Ok(target)
+}
+
+/// The part of a URL before its parameters, and these.
+fn address(url: &str) -> Option<(Target, &str)> {
     let url = url.strip_prefix("jdbc:").unwrap_or(url);
     let rest = url.strip_prefix("mariadb://").or_else(|| url.strip_prefix("mysql://"))?;
     let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
@@ -183,38 +200,21 @@ fn parse(url: &str) -> Option<Target> {
     if host.is_empty() || host.contains(',') || database.contains('/') {
         return None;
     }
-    let mut target = Target {
+    let target = Target {
         host: host.trim_matches(['[', ']']).to_owned(),
         port,
         socket: None,
         database: (!database.is_empty()).then(|| database.to_owned()),
         user: String::new(),
         password: None,
-        tls: Tls::Disable,
+        tls: Tls::default(),
     };
-    for (name, value) in parameters.split('&').filter_map(|parameter| parameter.split_once('=')) {
-        match name {
-            "user" => value.clone_into(&mut target.user),
-            "password" => target.password = Some(secret(value)),
-            "localSocket" => target.socket = Some(value.to_owned()),
-            "sslMode" => {
-                target.tls = match value.to_ascii_lowercase().replace('_', "-").as_str() {
-                    "disable" | "disabled" => Tls::Disable,
-                    "trust" | "required" => Tls::Trust,
-                    "verify-ca" => Tls::VerifyCa,
-                    "verify-full" | "verify-identity" => Tls::VerifyFull,
-                    _ => return None,
-                };
-            }
-            _ => {}
-        }
-    }
-    Some(target)
+    Some((target, parameters))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Tls, parse};
+    use super::parse;
 
     /// URLs as both drivers write them are understood; parameters of no meaning here are let be.
     #[test]
@@ -225,9 +225,9 @@ mod tests {
             (target.host.as_str(), target.port, target.database.as_deref()),
             ("db", 3307, Some("app"))
         );
-        assert_eq!(target.tls, Tls::Trust);
+        assert!(target.tls.is_used());
         let target = parse("jdbc:mysql://db").expect("valid");
-        assert_eq!((target.port, target.database, target.tls), (3306, None, Tls::Disable));
+        assert_eq!((target.port, target.database, target.tls.is_used()), (3306, None, false));
         assert_eq!(parse("mariadb://[::1]:3306/").expect("valid").host, "::1");
     }
 
@@ -242,7 +242,7 @@ mod tests {
             "jdbc:mariadb:replication://a,b/app",
             "jdbc:mariadb://db/app?sslMode=maybe",
         ] {
-            assert!(parse(url).is_none(), "{url}");
+            assert!(parse(url).is_err(), "{url}");
         }
     }
 

@@ -3,6 +3,7 @@
 //! Numbers and SQLSTATEs are those of MariaDB's list of error codes (<https://mariadb.com/kb/en/mariadb-error-codes/>).
 
 use dead_letter::Reason;
+use service::tls_advice;
 use sqlx::mysql::MySqlDatabaseError;
 
 use crate::rejection::Rejection;
@@ -26,6 +27,7 @@ pub(crate) enum Class {
 pub(crate) fn class(error: &sqlx::Error) -> Class {
     match database_error(error) {
         Some(error) => class_of(error.number(), error.code().unwrap_or_default()),
+        None if matches!(error, sqlx::Error::Tls(_)) || tls_advice(error).is_some() => Class::Config,
         None => Class::Infrastructure,
     }
 }

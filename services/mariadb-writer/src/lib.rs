@@ -26,6 +26,7 @@ mod styled;
 mod table;
 mod tally;
 mod task;
+mod tls;
 mod traces;
 mod transforms;
 mod trouble;

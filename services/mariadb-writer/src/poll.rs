@@ -233,15 +233,17 @@ impl<'c> Poller<'c> {
 
     /// The first offset that there is. What retention has deleted before it was read is told; a topic that ends before the
     /// ledger goes on is not the topic that the ledger means.
-    fn check(&self, at: &TopicPartition, next_offset: i64) -> Result<i64, String> {
+    fn check(&mut self, at: &TopicPartition, next_offset: i64) -> Result<i64, String> {
         let (first, end) = self.cluster.ends(at).map_err(|error| cause_chain(&error))?;
-        if next_offset > end {
+        if next_offset > end || self.state.replaced.get(at) == Some(&next_offset) {
+            self.state.replaced.insert(at.clone(), next_offset);
             return Err(format!(
-                "the ledger of connector {} goes on from offset {next_offset} of {at}, which ends at {end}: the topic was \
+                "the ledger of connector {} goes on from offset {next_offset} of {at}, which was shorter than that: the topic was \
                  created anew; delete its rows from turnpike.ledger to read it from the start",
                 self.connector.name
             ));
         }
+        self.state.replaced.remove(at);
         if next_offset > 0 && next_offset < first {
             let records = first - next_offset;
             tracing::error!(
@@ -453,7 +455,7 @@ impl<'c> Poller<'c> {
     fn kafka_error(&self, error: &kafka::Error) -> Error {
         match error.class() {
             Class::Config => Error::config(
-                format!("connector {}", self.connector.name),
+                format!("connector {}: {}", self.connector.name, kafka::Connection::FLAGS),
                 cause_chain(error),
                 "settings and rights that the cluster accepts",
             ),

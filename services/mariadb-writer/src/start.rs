@@ -83,7 +83,8 @@ fn refused(connector: &Connector, error: sqlx::Error) -> Attempt {
     }
     let setting =
         format!("connector {}: connection.url, connection.user or connection.password", connector.name);
-    let allowed = format!("a database, user and password that the server accepts ({error})");
+    let advice = connector.target.advice(&error);
+    let allowed = format!("a database, user and password that the server accepts ({error}{advice})");
     Attempt::GiveUp(Error::config(setting, connector.target.to_string(), allowed))
 }
 

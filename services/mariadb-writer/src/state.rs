@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub(crate) held: bool,
     /// Partitions that the client was told to pause.
     pub(crate) paused: BTreeSet<TopicPartition>,
+    /// Where the ledger went on when a topic was found to be another one than it means. That stays so while the new one grows.
+    pub(crate) replaced: BTreeMap<TopicPartition, i64>,
     /// Whether offsets were stored that Kafka has not been told of.
     pub(crate) uncommitted: bool,
     /// The partitions of each batch that the database's side has been given and has not answered, in the order of its answers; it
@@ -62,6 +64,7 @@ impl State {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             partitions: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             released: Vec::new(),
             held: false,
             paused: BTreeSet::new(),

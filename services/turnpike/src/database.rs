@@ -1,9 +1,9 @@
 //! Where MariaDB is, and questions to it.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, fs, str::FromStr, time::Duration};
 
 use futures::StreamExt as _;
-use service::{Error, Secret};
+use service::{Error, Secret, tls_advice};
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions as _, Connection as _, Executor as _, Row as _,
     SqlSafeStr as _, Statement as _, TypeInfo as _,
@@ -19,12 +19,17 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 const NOT_LET_IN: [u16; 3] = [1045, 1044, 1142];
 
 /// What `connection.url` of a JDBC sink says about encryption, and what the driver here calls it.
-const SSL_MODES: [(&str, &str); 4] = [
+const OF_JDBC: [(&str, &str); 7] = [
     ("sslMode=disable", "ssl-mode=DISABLED"),
     ("sslMode=trust", "ssl-mode=REQUIRED"),
     ("sslMode=verify-ca", "ssl-mode=VERIFY_CA"),
     ("sslMode=verify-full", "ssl-mode=VERIFY_IDENTITY"),
+    ("serverSslCert=", "ssl-ca="),
+    ("sslCert=", "ssl-cert="),
+    ("sslKey=", "ssl-key="),
 ];
+/// Parameters that name a file.
+const FILES: [&str; 3] = ["ssl-ca", "ssl-cert", "ssl-key"];
 
 /// Where the database is and how to sign in.
 #[expect(clippy::struct_field_names, reason = "the fields are flags beside those of other parts")]
@@ -97,7 +102,8 @@ impl FromStr for Url {
         let rest = url.strip_prefix("mariadb://").or_else(|| url.strip_prefix("mysql://"));
         let rest =
             rest.filter(|rest| !rest.is_empty()).ok_or("a URL starts with jdbc:mariadb:// or mysql://")?;
-        let rest = SSL_MODES.iter().fold(rest.to_owned(), |url, (theirs, ours)| url.replace(theirs, ours));
+        let rest = OF_JDBC.iter().fold(rest.to_owned(), |url, (theirs, ours)| url.replace(theirs, ours));
+        check_tls(&rest)?;
         let options: MySqlConnectOptions =
             format!("mysql://{rest}").parse().map_err(|error: sqlx::Error| error.to_string())?;
         let user = rest
@@ -111,6 +117,22 @@ impl FromStr for Url {
             has_password: user.is_some_and(|user| user.contains(':')),
         })
     }
+}
+
+/// Refuses files that cannot be read, and an authority that nobody would ask.
+fn check_tls(url: &str) -> Result<(), String> {
+    let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+    for (name, path) in parameters.split('&').filter_map(|parameter| parameter.split_once('=')) {
+        if FILES.contains(&name)
+            && let Err(error) = fs::File::open(path)
+        {
+            return Err(format!("{name} must name a file that can be read ({path}: {error})"));
+        }
+    }
+    if parameters.contains("ssl-ca=") && !parameters.contains("ssl-mode=VERIFY") {
+        return Err("serverSslCert needs sslMode=verify-full (or verify-ca)".to_owned());
+    }
+    Ok(())
 }
 
 impl Database {
@@ -140,6 +162,14 @@ impl Database {
             let options = self.options();
             let allowed = format!("an account that may read Turnpike's tables; {place} says: {error}");
             return Error::config("--mariadb-user and --mariadb-password", options.get_username(), allowed);
+        }
+        let advice = match error {
+            sqlx::Error::Tls(_) => Some("see sslMode of the URL"),
+            error => tls_advice(error),
+        };
+        if let Some(advice) = advice {
+            let allowed = format!("a database that is reached by its TLS ({error}; {advice})");
+            return Error::config("--mariadb-url", format!("{:?}", self.mariadb_url), allowed);
         }
         // Its causes are in its own text already.
         Error::failed(format!("{place}: {error}"))
@@ -243,6 +273,10 @@ mod tests {
         let options = database("jdbc:mariadb://db:3307/?sslMode=verify-full").options();
         assert_eq!((options.get_host(), options.get_port(), options.get_username()), ("db", 3307, "reader"));
         assert!(matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity));
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let options =
+            database(&format!("jdbc:mariadb://db/?sslMode=verify-ca&serverSslCert={own}")).options();
+        assert!(options.to_url_lossy().as_str().contains("ssl-ca="));
         assert!(options.to_url_lossy().as_str().contains("reader:flag@"));
         let options = database("mysql://ann:s3cret@[::1]/turnpike").options();
         assert_eq!((options.get_port(), options.get_username()), (3306, "ann"));
@@ -253,7 +287,10 @@ mod tests {
     /// What is no MariaDB is refused, and a password is not printed.
     #[test]
     fn others_are_refused_and_passwords_hidden() {
-        for url in ["postgres://db", "jdbc:mariadb://", "jdbc:mariadb://db:port", ""] {
+        let files =
+            ["jdbc:mariadb://db/?serverSslCert=/", "jdbc:mariadb://db/?sslMode=verify-ca&sslCert=no/file"];
+        for url in ["postgres://db", "jdbc:mariadb://", "jdbc:mariadb://db:port", ""].into_iter().chain(files)
+        {
             assert!(url.parse::<Url>().is_err(), "{url}");
         }
         let shown = format!("{:?}", database("mysql://ann:s3cret@db:3306/"));

@@ -2,7 +2,6 @@
 
 mod crew;
 mod ending;
-mod finished;
 mod flows;
 mod jaeger;
 mod member;
@@ -103,6 +102,7 @@ pub(crate) fn run(options: &Options, shell: &mut Shell) -> Result<ExitCode, Erro
         jaeger: options.jaeger,
         keep: options.keep,
         progress,
+        ..local_stack::Options::default()
     };
     let stack = Stack::start(stack_options).map_err(Error::failed)?;
     // From here on there is something to end in order.
@@ -127,10 +127,7 @@ impl<'d> Demo<'d> {
         started: Instant,
         shell: &Shell,
     ) -> Result<Self, Error> {
-        let kafka = Connection {
-            kafka_bootstrap_servers: stack.kafka.bootstrap_servers(),
-            kafka_property: Vec::new(),
-        };
+        let kafka = Connection::new(stack.kafka.bootstrap_servers());
         let database = Database {
             mariadb_url: stack.mariadb.jdbc_url().parse().map_err(|error: String| Error::failed(error))?,
             mariadb_user: User::Reader.name().to_owned(),

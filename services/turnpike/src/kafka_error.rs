@@ -13,12 +13,8 @@ pub(crate) fn told(connection: &Connection) -> impl Fn(kafka::Error) -> Error {
             let brokers = format!("Kafka at {}", connection.kafka_bootstrap_servers);
             return Error::failed(anyhow::Error::new(error).context(brokers));
         }
-        let properties: Vec<String> = connection.kafka_property.iter().map(ToString::to_string).collect();
-        Error::config(
-            "--kafka-property (TURNPIKE_KAFKA_PROPERTIES)",
-            properties.join(","),
-            format!("what Kafka and its client accept ({error})"),
-        )
+        let allowed = format!("what Kafka and its client accept ({error})");
+        Error::config(Connection::FLAGS, connection.shown(), allowed)
     }
 }
 

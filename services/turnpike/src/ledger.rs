@@ -9,7 +9,7 @@ use std::{process::ExitCode, thread, time::Duration};
 use kafka::Connection;
 use service::{Error, clock};
 
-pub(crate) use books::{Books, Verdict};
+pub(crate) use books::{Account, Books, Verdict};
 pub(crate) use read::Sources;
 pub(crate) use shown::{Detail, as_json, as_text};
 
@@ -19,8 +19,9 @@ use crate::{database::Database, output::warn, shell::Shell};
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// How long books may be out of balance before it is said: the markers of a transaction reach its topics one after the other.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long books may be out of balance before it is said: the markers of a transaction reach its topics one after the other, and what a
+/// killed validator left open hides what is behind it for the 20 s until the broker ends it.
+pub(crate) const GRACE: Duration = Duration::from_secs(25);
 
 /// Which books to read, and how to show them.
 #[derive(Debug, clap::Args)]

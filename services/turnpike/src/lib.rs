@@ -1,4 +1,4 @@
-//! The command line: `turnpike demo`, `topics`, `ledger`, `tail`, `query`, `trace`, `feed` and `contract`. Its README is the manual.
+//! The command line: `turnpike demo`, `topics`, `ledger`, `tail`, `query`, `trace`, `verify`, `feed` and `contract`. Its README is the manual.
 
 mod contract;
 mod database;
@@ -12,6 +12,7 @@ mod shell;
 mod tail;
 mod topics;
 mod trace;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Command {
     Query(query::Options),
     /// Shows the whole life of one event: its record, what each rule says, its row or dead letter, its spans
     Trace(trace::Options),
+    /// Proves a running system: topics, rows that grow, ledger, dead letters, a whole trace, services and memory
+    Verify(verify::Options),
     /// Takes a CSV or JSON feed, from a file or over HTTP, into a stream; see turnpike feed --help
     #[command(disable_help_flag = true)]
     Feed(feed::Options),
@@ -45,7 +48,7 @@ enum Command {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 done, 1 failed or out of balance, 2 a command line or a file that is not allowed.
+Exit codes: 0 done, 1 failed, out of balance or not verified, 2 a command line or a file that is not allowed.
 A secret may also come from a file that <VARIABLE>_FILE names.
 
 Examples:
@@ -55,6 +58,7 @@ Examples:
   turnpike tail toll --dlq --from-beginning -n 10
   turnpike query vehicles-per-plaza
   turnpike trace toll/2/41
+  turnpike verify --within-seconds 60
   turnpike feed deploy/feeds/synop-france.json --file deploy/feeds/samples/synop-france.csv";
 
 /// Runs the command line from its arguments to its exit code.
@@ -68,6 +72,7 @@ pub fn main() -> ExitCode {
             Command::Tail(options) => tail::run(&options, &mut shell),
             Command::Query(options) => query::run(&options, &shell),
             Command::Trace(options) => trace::run(&options, &shell),
+            Command::Verify(options) => verify::run(&options, &shell),
             Command::Feed(options) => Ok(feed::run(options)),
             Command::Contract(command) => contract::run(&command, &shell),
         }

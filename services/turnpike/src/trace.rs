@@ -2,6 +2,7 @@
 
 mod entry;
 mod finding;
+pub(crate) mod finished;
 pub(crate) mod http;
 mod jaeger;
 mod journey;
@@ -115,7 +116,7 @@ pub(crate) fn run(options: &Options, shell: &Shell) -> Result<ExitCode, Error> {
         kafka: &options.kafka,
         validator_group: &options.validator_group,
         streams: Streams::load(&options.stream, options.dialect_time_zone)?,
-        schemas: Schemas::new(&options.schema_registry, &http, shell)?,
+        schemas: Schemas::new(&options.schema_registry, shell)?,
         tables: Tables::new(&options.database, shell),
         jaeger: Jaeger::new(&options.jaeger_url, &http, shell),
         log: Log::open(&options.kafka)?,
@@ -144,7 +145,7 @@ fn time_zone(name: &str) -> Result<Tz, String> {
     name.parse().map_err(|_| "a name of the time zone database, such as UTC or Europe/Paris".to_owned())
 }
 
-fn url(text: &str) -> Result<String, String> {
+pub(crate) fn url(text: &str) -> Result<String, String> {
     let is_http = ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme));
     if is_http { Ok(text.to_owned()) } else { Err("an address such as http://127.0.0.1:16686".to_owned()) }
 }

@@ -27,9 +27,9 @@ impl Schemas for Patient {
                 Err(error) => match error {
                     schema_registry::Error::UnknownSchema(_) => Ok(Schema::Unknown),
                     schema_registry::Error::Unusable { .. } => Ok(Schema::Unusable(error.to_string())),
-                    schema_registry::Error::Refused { .. } | schema_registry::Error::Away { .. } => {
-                        Err(Attempt::Retry(error.into()))
-                    }
+                    schema_registry::Error::Refused { .. }
+                    | schema_registry::Error::NotLetIn { .. }
+                    | schema_registry::Error::Away { .. } => Err(Attempt::Retry(error.into())),
                 },
             }
         };

@@ -252,7 +252,6 @@ impl Worker {
         self.meters.count(batch, &verdicts, traced.records(), &laps);
         traced.committed(&laps);
         if is_tried {
-            self.health.set(TRANSACTIONS, Ok(()));
             // A first request to commit may still be on its way; a new epoch shuts it out of the next transaction.
             run.producer = self.take_transactional_id()?;
         }
@@ -345,12 +344,14 @@ impl Worker {
         Handle::current().block_on(pause);
     }
 
-    /// Takes the transactional id, which aborts what an earlier holder left open.
+    /// Takes the transactional id, which aborts what an earlier holder left open; no trouble with a transaction outlives it.
     fn take_transactional_id(&self) -> Result<TransactionalProducer, Error> {
-        self.wait("kafka", || {
+        let producer = self.wait("kafka", || {
             let producer = self.kafka.transactional_producer(&self.transactional_id);
             producer.and_then(|producer| producer.init().map(|()| producer)).map_err(attempt)
-        })
+        })?;
+        self.health.set(TRANSACTIONS, Ok(()));
+        Ok(producer)
     }
 
     /// Waits until every topic is there as it must be, naming the first that is not.
@@ -415,7 +416,7 @@ impl Worker {
 pub(crate) fn refused(error: kafka::Error) -> Error {
     match error.class() {
         Class::Config => Error::config(
-            "--kafka-bootstrap-servers, --kafka-property",
+            Connection::FLAGS,
             error.to_string(),
             "properties that librdkafka knows, and rights that the cluster gives",
         ),

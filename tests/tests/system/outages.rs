@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use local_stack::{Process, Signal};
-use system_tests::{Pipeline, Run, assert_drains, eventually, outage_lasts, read_topic};
+use system_tests::{Pipeline, Run, assert_drains, eventually, get, http_address, outage_lasts, read_topic};
 
 const COUNT: u64 = 20_000;
 
@@ -51,7 +51,7 @@ fn the_registry_is_away_at_the_start_and_in_the_middle() {
     });
     pipeline.stack.registry.start().expect("the registry starts");
     assert_all_arrived(&pipeline, &generator, &run);
-    consumers.iter().for_each(assert_drains);
+    consumers.iter().for_each(assert_recovered);
 }
 
 /// The database is shut down for 10 s in the middle of the stream, then killed and started again: the writer waits.
@@ -71,7 +71,7 @@ fn the_database_is_away_for_ten_seconds() {
     pipeline.stack.mariadb.kill();
     pipeline.stack.mariadb.start().expect("the database starts");
     assert_all_arrived(&pipeline, &generator, &run);
-    consumers.iter().for_each(assert_drains);
+    consumers.iter().for_each(assert_recovered);
 }
 
 /// The broker is killed three times in the stream and comes back: transactions are finished or given up, never torn.
@@ -88,7 +88,31 @@ fn the_broker_is_killed_and_comes_back() {
         pipeline.stack.kafka.start().expect("the broker starts");
     }
     assert_all_arrived(&pipeline, &generator, &run);
-    consumers.iter().for_each(assert_drains);
+    consumers.iter().for_each(assert_recovered);
+}
+
+/// The broker is stopped four times as an operator would, and started again: it takes leave of its clients with an empty list of brokers,
+/// and they find back to it all the same.
+#[test]
+fn the_broker_is_stopped_and_started_again() {
+    let pipeline = Pipeline::start();
+    let consumers = pipeline.spawn_consumers();
+    let run = run();
+    let generator = pipeline.spawn_generator(&run);
+    for stored in [1_000, 3_000, 5_000, 7_000] {
+        eventually("rows are stored", || (pipeline.read_count("toll-passages") > stored).then_some(()));
+        pipeline.stack.kafka.stop().expect("the broker stops");
+        pipeline.stack.kafka.start().expect("the broker starts");
+    }
+    assert_all_arrived(&pipeline, &generator, &run);
+    consumers.iter().for_each(assert_recovered);
+}
+
+/// A service that has come through is ready again, and drains.
+fn assert_recovered(process: &Process) {
+    let ready = format!("http://{}/health/ready", http_address(process));
+    eventually("the service is ready again", || get(&ready).ok());
+    assert_drains(process);
 }
 
 /// The database freezes (it neither answers nor closes): statements time out instead of hanging for ever.
@@ -103,7 +127,7 @@ fn a_frozen_database_is_noticed() {
     eventually("the writer notices", || (lines_with(&consumers[1], "WARN") > 0).then_some(()));
     pipeline.stack.mariadb.signal(Signal::CONT);
     assert_all_arrived(&pipeline, &generator, &run);
-    consumers.iter().for_each(assert_drains);
+    consumers.iter().for_each(assert_recovered);
 }
 
 /// The broker freezes for longer than a transaction may last: what was open is given up by both sides and done again.
@@ -118,5 +142,5 @@ fn a_frozen_broker_is_survived() {
     outage_lasts(Duration::from_secs(25));
     pipeline.stack.kafka.signal(Signal::CONT);
     assert_all_arrived(&pipeline, &generator, &run);
-    consumers.iter().for_each(assert_drains);
+    consumers.iter().for_each(assert_recovered);
 }

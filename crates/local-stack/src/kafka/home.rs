@@ -110,10 +110,24 @@ impl Home {
             &format_properties,
             &super::settings(1, 2).replace("log.dirs=data", "log.dirs=template"),
         )?;
+        self.format(&self.0, "format.properties", &[], log)
+    }
+
+    /// Formats the storage that a properties file in `folder` names, with these users.
+    pub(super) fn format(
+        &self,
+        folder: &Path,
+        properties: &str,
+        scram_users: &[String],
+        log: &Path,
+    ) -> Result<(), Error> {
         let mut format = tools::command("java");
         format.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]).arg(self.class_path());
-        format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID, "--config"]);
-        format.arg("format.properties").current_dir(&self.0);
+        format.args(["kafka.tools.StorageTool", "format", "--cluster-id", CLUSTER_ID]);
+        format.args(["--config", properties]).current_dir(folder);
+        for user in scram_users {
+            format.args(["--add-scram", user]);
+        }
         tools::run("kafka.tools.StorageTool", &format, log, FORMAT_LIMIT)
     }
 }

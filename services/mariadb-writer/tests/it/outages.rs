@@ -139,25 +139,26 @@ fn a_vanished_table_is_waited_for() {
     scene.assert_exactly_once(200);
 }
 
-/// A topic that ends before the ledger goes on was created anew: said, and waited for, instead of skipped in silence.
+/// A topic that ends before the ledger goes on was created anew: said, and waited for, instead of skipped in silence, also when it has
+/// grown beyond that place.
 #[test]
 fn a_topic_created_anew_is_told() {
     let scene = Scene::new("anew");
     let _shared = scene.world.shared();
     let (name, topic) = (&scene.name, &scene.topic);
     let columns = "connector, topic, partition_number, next_offset";
-    scene
-        .world
-        .sql(&format!("INSERT INTO turnpike.ledger ({columns}) VALUES ('{name}', '{topic}', 2, 1000)"));
+    scene.world.sql(&format!("INSERT INTO turnpike.ledger ({columns}) VALUES ('{name}', '{topic}', 2, 30)"));
     scene.send_passages(0..100);
     let writer = scene.writer(&scene.document(&[]), &[]);
     writer.wait_for_line(LIMIT, |line| line.contains("was created anew").then_some(())).unwrap();
     scene.wait_for_rows(&writer, 75);
+    scene.send_passages(100..200);
+    scene.wait_for_rows(&writer, 150);
     scene
         .world
         .sql(&format!("DELETE FROM turnpike.ledger WHERE connector = '{name}' AND partition_number = 2"));
-    scene.wait_for_rows(&writer, 100);
-    scene.assert_exactly_once(100);
+    scene.wait_for_rows(&writer, 200);
+    scene.assert_exactly_once(200);
 }
 
 /// Rows that another session has locked are waited for; a time-out of the lock is no reason to set anything aside.

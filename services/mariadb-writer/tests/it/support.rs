@@ -54,10 +54,7 @@ impl World {
     }
 
     pub(crate) fn kafka(&self) -> Connection {
-        Connection {
-            kafka_bootstrap_servers: self.stack.kafka.bootstrap_servers(),
-            kafka_property: Vec::new(),
-        }
+        Connection::new(self.stack.kafka.bootstrap_servers())
     }
 
     pub(crate) fn sql(&self, statements: &str) -> String {
@@ -70,11 +67,7 @@ impl World {
 
     /// Registers a schema and gives its id.
     pub(crate) fn register(&self, subject: &str, schema: &str) -> u32 {
-        let options = schema_registry::Options {
-            schema_registry_url: self.stack.registry.url(),
-            schema_registry_user: None,
-            schema_registry_password: None,
-        };
+        let options = schema_registry::Options::new(self.stack.registry.url());
         let registry = schema_registry::Registry::new(&options).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(registry.register(subject, schema)).unwrap()

@@ -7,15 +7,16 @@ use std::{
 
 use local_stack::Jaeger;
 use service::{Error, clock};
-use telemetry::names::spans;
 
-use super::{
-    finished::{sentence, usual},
-    member::Service,
-};
+use super::member::Service;
 use crate::{
     shell::Shell,
-    trace::{http::Http, spans::Trace, tree::lines},
+    trace::{
+        finished::{search_url, sentence, usual},
+        http::Http,
+        spans::Trace,
+        tree::lines,
+    },
 };
 
 /// So many records a second are traced at most: enough to find one of each kind, too few to cost anything.
@@ -24,12 +25,8 @@ const TRACED_A_SECOND: u64 = 100;
 const SHARE_AT_FULL_SPEED: f64 = 0.001;
 /// How long a service keeps spans before it sends them.
 const SCHEDULE_DELAY_MS: u64 = 200;
-/// Younger traces are not looked at: the last spans of them may still be on their way.
-const REST: Duration = Duration::from_secs(2);
 /// A newer trace is shown after this long: Jaeger keeps the newest, which may be some minutes of them.
 const SHOW_EVERY: Duration = Duration::from_mins(1);
-/// How many traces are looked at to choose one.
-const TRACES_MAX: u32 = 20;
 
 /// A kind of trace that is worth a look: from the sending of a record to its rows.
 #[derive(Debug)]
@@ -141,21 +138,13 @@ impl<'d> Traces<'d> {
 
 /// A trace that is whole. Jaeger not answering is no reason to end a demo: there is none then.
 async fn finished(http: &Http, jaeger: &Jaeger, way: &Way) -> Option<Trace> {
-    let url = search_url(&jaeger.url(), way, clock::now_ms());
+    let url = search_url(&jaeger.url(), Service::Writer.name(), way.topic, clock::now_ms());
     usual(&http.json(&url, None).await.ok()??)
-}
-
-/// The newest traces that the writer has read a record of: those of records alone, which have come to rest.
-fn search_url(jaeger: &str, way: &Way, now_ms: i64) -> String {
-    let service = Service::Writer.name();
-    let operation = spans::process(way.topic).replace(' ', "%20");
-    let end_us = (now_ms - REST.as_millis() as i64) * 1_000;
-    format!("{jaeger}/api/traces?service={service}&operation={operation}&end={end_us}&limit={TRACES_MAX}")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{WAYS, search_url, share, share_in_words};
+    use super::{share, share_in_words};
 
     /// A hundred a second at most, all where there are no more, one in a thousand where nobody knows how many there are.
     #[test]
@@ -163,14 +152,5 @@ mod tests {
         let shares = [1, 100, 500, 1_000, 0].map(|rate| share(rate).to_string());
         assert_eq!(shares, ["1", "1", "0.2", "0.1", "0.001"]);
         assert_eq!([50, 500, 0].map(share_in_words), ["every record", "1 in 5 records", "1 in 1000 records"]);
-    }
-
-    /// As Jaeger's API wants it: the end in microseconds, no spaces.
-    #[test]
-    fn traces_are_searched_for() {
-        assert_eq!(
-            search_url("http://127.0.0.1:16686", &WAYS[0], 10_000),
-            "http://127.0.0.1:16686/api/traces?service=mariadb-writer&operation=process%20toll.valid&end=8000000&limit=20"
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, ClientBuilder, StatusCode};
 use serde_json::Value as Json;
 use service::{Error, Secret, cause_chain};
 
@@ -23,8 +23,12 @@ pub(crate) struct Auth<'a> {
 impl Http {
     /// Nothing is asked yet.
     pub(crate) fn new() -> Result<Self, Error> {
-        let client = Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().build().map_err(Error::failed)?;
-        Ok(Self(client))
+        Self::of(Client::builder().timeout(ANSWER_TIMEOUT).no_proxy())
+    }
+
+    /// The same for servers that are reached in a way of their own.
+    pub(crate) fn of(builder: ClientBuilder) -> Result<Self, Error> {
+        builder.build().map(Self).map_err(Error::failed)
     }
 
     /// The JSON at an address; `None` if there is nothing (404), an error for why it cannot be had.
@@ -39,5 +43,13 @@ impl Http {
         }
         let answer = answer.error_for_status().map_err(|error| cause_chain(&error.without_url()))?;
         answer.json().await.map(Some).map_err(|error| cause_chain(&error.without_url()))
+    }
+
+    /// The status and the text at an address, whatever the status is; an error for why there is no answer.
+    pub(crate) async fn text(&self, url: &str) -> Result<(StatusCode, String), String> {
+        let answer = self.0.get(url).send().await.map_err(|error| cause_chain(&error.without_url()))?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| cause_chain(&error.without_url()))?;
+        Ok((status, text))
     }
 }

@@ -17,7 +17,7 @@ use crate::shell::Shell;
 pub(crate) struct Schemas<'s> {
     registry: Registry,
     options: &'s schema_registry::Options,
-    http: &'s Http,
+    http: Http,
     shell: &'s Shell,
 }
 
@@ -40,15 +40,13 @@ pub(crate) struct Version {
 
 impl<'s> Schemas<'s> {
     /// Nothing is asked yet.
-    pub(crate) fn new(
-        options: &'s schema_registry::Options,
-        http: &'s Http,
-        shell: &'s Shell,
-    ) -> Result<Self, Error> {
-        let registry = Registry::new(options).map_err(|error| {
+    pub(crate) fn new(options: &'s schema_registry::Options, shell: &'s Shell) -> Result<Self, Error> {
+        let refused = |error| {
             let key = "--schema-registry-url (TURNPIKE_SCHEMA_REGISTRY_URL)";
             Error::config(key, &options.schema_registry_url, format!("the URL of a registry ({error})"))
-        })?;
+        };
+        let registry = Registry::new(options).map_err(refused)?;
+        let http = Http::of(options.client().map_err(refused)?)?;
         Ok(Self { registry, options, http, shell })
     }
 

@@ -1,15 +1,28 @@
 //! Which of the traces that Jaeger has is worth showing, and what it comes to. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value as Json, json};
 use telemetry::names::spans;
 
-use crate::trace::{spans::Trace, tree::span_of_time};
+use super::{spans::Trace, tree::span_of_time};
+
+/// Younger traces are not looked at: the last spans of them may still be on their way.
+const REST: Duration = Duration::from_secs(2);
+/// How many traces are looked at to choose one.
+const TRACES_MAX: u32 = 20;
+
+/// Where Jaeger tells the newest traces that a service has read a record of `topic` in: those of records alone, which have come to
+/// rest.
+pub(crate) fn search_url(jaeger: &str, service: &str, topic: &str, now_ms: i64) -> String {
+    let operation = spans::process(topic).replace(' ', "%20");
+    let end_us = (now_ms - REST.as_millis() as i64) * 1_000;
+    format!("{jaeger}/api/traces?service={service}&operation={operation}&end={end_us}&limit={TRACES_MAX}")
+}
 
 /// Of what `/api/traces` answers to a search, a trace from the sending of a record to its rows. Of those with the usual number of
 /// spans it is the latest: an interrupted batch, for instance, leaves some spans twice.
-pub(super) fn usual(answer: &Json) -> Option<Trace> {
+pub(crate) fn usual(answer: &Json) -> Option<Trace> {
     let found = answer["data"].as_array()?.iter();
     let mut by_size = BTreeMap::<usize, Vec<Trace>>::new();
     for trace in found.filter_map(|one| Trace::read(&json!({ "data": [one] }))).filter(is_finished) {
@@ -29,7 +42,7 @@ fn is_finished(trace: &Trace) -> bool {
 }
 
 /// How many spans, through which services, and how long from the first begin to the last end.
-pub(super) fn sentence(trace: &Trace) -> String {
+pub(crate) fn sentence(trace: &Trace) -> String {
     let mut services: Vec<&str> = Vec::new();
     for span in &trace.spans {
         if !services.contains(&span.service.as_str()) {
@@ -45,7 +58,7 @@ pub(super) fn sentence(trace: &Trace) -> String {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use super::{Trace, sentence, usual};
+    use super::{Trace, search_url, sentence, usual};
 
     /// A span of the process `by` that begins at `start` ms and takes 2.5 ms.
     fn span(id: &str, parent: &str, name: &str, by: &str, start: u64) -> Json {
@@ -113,5 +126,14 @@ mod tests {
     fn a_trace_is_told_in_a_sentence() {
         let trace = chosen(&[trace(&whole(7))]).expect("a finished trace");
         assert_eq!(sentence(&trace), "7 spans, toll-generator > validator > mariadb-writer, 38.5 ms");
+    }
+
+    /// As Jaeger's API wants it: the end in microseconds, no spaces.
+    #[test]
+    fn traces_are_searched_for() {
+        assert_eq!(
+            search_url("http://127.0.0.1:16686", "mariadb-writer", "toll.valid", 10_000),
+            "http://127.0.0.1:16686/api/traces?service=mariadb-writer&operation=process%20toll.valid&end=8000000&limit=20"
+        );
     }
 }
