@@ -53,7 +53,7 @@ logs: ## Follow the logs of all services (SERVICE=validator: of one)
 
 .PHONY: mysql
 mysql: ## A prompt of the database, as the user who may read; QUERY="SELECT ..." asks and ends
-	@deploy/compose/mysql $(if $(QUERY),"$(QUERY)")
+	@deploy/compose/mysql $(if $(QUERY),"$$QUERY")
 
 .PHONY: verify
 verify: ## Prove that what runs works: topics, rows, ledger, dead letters, a trace, memory; exit code 1 if anything falls short

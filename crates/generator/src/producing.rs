@@ -23,6 +23,8 @@ const IN_FLIGHT_MAX: u64 = 50_000;
 const TICK: Duration = Duration::from_millis(2);
 /// After this long without an acknowledgement, with records in flight, Kafka counts as away.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How often it is asked anew why, and the client given its bootstrap servers again.
+const TELL_AGAIN: Duration = Duration::from_secs(15);
 /// How long a stopped generator waits for acknowledgements; less than the service's own deadline, to say what
 /// failed.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -49,6 +51,8 @@ pub(crate) struct Producing<S: Source> {
     acknowledged: u64,
     /// When something was acknowledged last, or nothing was in flight.
     answered: Instant,
+    /// When the state of Kafka was told last.
+    told: Instant,
     silent: bool,
 }
 
@@ -89,6 +93,7 @@ impl<S: Source> Producing<S> {
             produced: 0,
             acknowledged: 0,
             answered: started,
+            told: started,
             silent: false,
         }
     }
@@ -177,8 +182,8 @@ impl<S: Source> Producing<S> {
         self.sent.add(acknowledged - self.acknowledged);
         self.acknowledged = acknowledged;
         let silent = now.duration_since(self.answered) > SILENCE_MAX;
-        if silent != self.silent {
-            self.silent = silent;
+        if silent != self.silent || (silent && now.duration_since(self.told) > TELL_AGAIN) {
+            (self.silent, self.told) = (silent, now);
             let nothing = format!("no record acknowledged for {SILENCE_MAX:?}");
             let state = if silent { Err(self.producer.trouble(&nothing).to_string()) } else { Ok(()) };
             self.health.set(KAFKA, state);

@@ -125,14 +125,15 @@ impl Admin {
 
     /// An error with what brokers have against this client, if they said so.
     fn told(&self, error: Error) -> Error {
-        bootstrap::again(self.reader.client());
-        bootstrap::again(self.admin.inner());
-        hear(&self.reader);
+        if !hear(&self.reader) {
+            bootstrap::again(self.reader.client());
+        }
         self.reader.context().refusal.explain(error)
     }
 
     /// The same for an operation of the other client, whose connections tell nothing: only if this one is not let in either.
     fn explain(&self, error: Error) -> Error {
+        bootstrap::again(self.admin.inner());
         match self.probe(EXPLAIN_TIMEOUT) {
             Err(refused) if error.class() == Class::Infrastructure => refused,
             _ => error,

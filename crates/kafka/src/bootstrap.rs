@@ -1,7 +1,7 @@
 //! Gives a client its bootstrap servers again after it has lost all of its brokers.
 //!
 //! A broker that shuts down may answer with an empty list of brokers. librdkafka then forgets the last one that it knew, and asks nobody
-//! any more while the cluster has long been back: <https://github.com/confluentinc/librdkafka/issues/5301>, open with 2.13.
+//! any more while the cluster has long been back: <https://github.com/confluentinc/librdkafka/issues/5301>, open in November 2026.
 
 use std::{
     ffi::CStr,
@@ -12,7 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::{ClientContext, bindings, client::Client};
+use rdkafka::{
+    ClientContext, bindings,
+    client::Client,
+    error::{KafkaError, RDKafkaErrorCode},
+};
 
 /// The longest list of bootstrap servers that is read back.
 const SERVERS_BYTES_MAX: usize = 8192;
@@ -30,8 +34,11 @@ pub(crate) struct Lost {
 }
 
 impl Lost {
-    /// Takes in that all brokers are down.
-    pub(crate) fn hear(&self) {
+    /// Takes in what a client was told: that all of its brokers are down counts.
+    pub(crate) fn hear(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.is_lost.store(true, Ordering::Relaxed);
     }
@@ -61,7 +68,8 @@ impl Lost {
     }
 }
 
-/// Gives a client its bootstrap servers again; those that it has stay as they are.
+/// Gives a client its bootstrap servers again; those that it has stay as they are. The client remembers each time, until its own end, so
+/// this is for clients that are silent, and not for each attempt.
 #[expect(unsafe_code, reason = "rdkafka has no safe way to add brokers to a client")]
 pub(crate) fn again<C: ClientContext>(client: &Client<C>) {
     let mut servers = [0_u8; SERVERS_BYTES_MAX];
@@ -74,7 +82,9 @@ pub(crate) fn again<C: ClientContext>(client: &Client<C>) {
         bindings::rd_kafka_conf_get(settings, name, servers.as_mut_ptr().cast(), &raw mut size)
     };
     let Ok(servers) = CStr::from_bytes_until_nul(&servers) else { return };
-    if read != bindings::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK || servers.is_empty() {
+    // `size` is now what the text needs: of one that was cut, the last name would be none.
+    let is_whole = size <= SERVERS_BYTES_MAX && !servers.is_empty();
+    if read != bindings::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK || !is_whole {
         return;
     }
     // SAFETY: the handle is valid as above, and the text, which ends with a zero, is copied before the call returns.

@@ -168,9 +168,7 @@ impl Consumer {
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) => {
-                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-                        self.lost.hear();
-                    }
+                    self.lost.hear(&error);
                     return Err(consumption_error(&error, &self.inner.context().refusal));
                 }
                 None if self.has_rebalance() || spent.is_over() => break,
@@ -222,6 +220,7 @@ impl Consumer {
         let list = self
             .inner
             .committed_offsets(plain_list(partitions), ASK_TIMEOUT)
+            .inspect_err(|_| bootstrap::again(self.inner.client()))
             .map_err(|error| Error::new("read the committed offsets", &error))?;
         let committed = list.elements().into_iter().map(|element| {
             element.error().map_err(|error| Error::new("read a committed offset", &error))?;
@@ -255,8 +254,9 @@ impl Consumer {
     /// Asks the cluster whether it answers, and whether it knows the topic. Only for a consumer that reads nothing.
     pub fn probe(&self, topic: &str, timeout: Duration) -> Result<(), Error> {
         let metadata = self.inner.fetch_metadata(Some(topic), timeout).map_err(|error| {
-            bootstrap::again(self.inner.client());
-            hear(&self.inner);
+            if !hear(&self.inner) {
+                bootstrap::again(self.inner.client());
+            }
             self.inner.context().refusal.explain(Error::new("reach Kafka", &error))
         })?;
         let known = metadata.topics().iter().find(|known| known.name() == topic);
@@ -275,14 +275,15 @@ const EVENTS_MAX: usize = 100;
 /// An operation may fail a moment before it is said why.
 const HEAR_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Lets a client that nobody polls hear what was said of it.
-pub(crate) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) {
+/// Lets a client that nobody polls hear what was said of it. Whether anything was: one that knows no broker any more is silent.
+pub(crate) fn hear<C: ConsumerContext>(client: &BaseConsumer<C>) -> bool {
     let mut wait = HEAR_TIMEOUT;
-    for _ in 0..EVENTS_MAX {
+    for heard in 0..EVENTS_MAX {
         if client.poll(std::mem::take(&mut wait)).is_none() {
-            return;
+            return heard > 0;
         }
     }
+    true
 }
 
 pub(crate) fn consumption_error(error: &KafkaError, refusal: &Refusal) -> Error {

@@ -215,9 +215,7 @@ impl Producer {
 
     /// Why nothing is acknowledged: what brokers have against this client if they said so, else `otherwise`.
     pub fn trouble(&self, otherwise: &str) -> Error {
-        let away = Error::with_class("send records", otherwise, Class::Infrastructure);
-        bootstrap::again(self.inner.client());
-        self.inner.context().refusal.word(away)
+        self.word(Error::with_class("send records", otherwise, Class::Infrastructure))
     }
 
     /// Asks the cluster for its brokers, to see whether it answers.
@@ -226,6 +224,12 @@ impl Producer {
         answer.map(|_| ()).map_err(|error| {
             self.explain(Error::with_class("reach Kafka", error.to_string(), Class::Infrastructure))
         })
+    }
+
+    /// An error with what brokers have against this client; others of them may take it.
+    pub(crate) fn word(&self, error: Error) -> Error {
+        bootstrap::again(self.inner.client());
+        self.inner.context().refusal.word(error)
     }
 
     pub(crate) fn explain(&self, error: Error) -> Error {

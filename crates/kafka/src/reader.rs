@@ -8,11 +8,12 @@ use rdkafka::{
     error::KafkaError,
 };
 
-use crate::{Error, Position, Record, consumer::consumption_error, logging::Quiet};
+use crate::{Error, Position, Record, bootstrap::Lost, consumer::consumption_error, logging::Quiet};
 
 /// Reads one topic from given positions, seeing only what is committed, and leaving no trace at the broker.
 pub struct Reader {
     inner: BaseConsumer<Quiet>,
+    lost: Lost,
 }
 
 /// What a [`Reader`] has found.
@@ -47,15 +48,19 @@ impl Reader {
                 .map_err(|error| Error::new(operation(), &error))?;
         }
         inner.assign(&list).map_err(|error| Error::new(operation(), &error))?;
-        Ok(Self { inner })
+        Ok(Self { inner, lost: Lost::default() })
     }
 
     /// The next record of any partition, or that a partition is at its end, within `timeout`.
     pub fn next(&self, timeout: Duration) -> Result<Found<'_>, Error> {
+        self.lost.mend(self.inner.client());
         match self.inner.poll(timeout) {
             Some(Ok(message)) => Ok(Found::Record(Record(message))),
             Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Found::EndOf(partition)),
-            Some(Err(error)) => Err(consumption_error(&error, &self.inner.context().refusal)),
+            Some(Err(error)) => {
+                self.lost.hear(&error);
+                Err(consumption_error(&error, &self.inner.context().refusal))
+            }
             None => Ok(Found::Nothing),
         }
     }

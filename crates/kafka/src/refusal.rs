@@ -35,6 +35,7 @@ impl Refusal {
     pub(crate) fn hear(&self, error: &KafkaError, reason: &str) {
         use RDKafkaErrorCode as Code;
         let (class, to_do) = match error.rdkafka_error_code() {
+            _ if is_of_the_moment(reason) => return self.set(None),
             // Without an answer of the broker it is none of its refusals, though librdkafka calls it so.
             Some(Code::Authentication) if reason.contains("(n/a)") => return,
             Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::UnsupportedSASLMechanism) => {
@@ -49,7 +50,7 @@ impl Refusal {
             }
             _ if is_about_protocol(reason) => (Class::Infrastructure, PROTOCOL),
             // What was refused may be let in as soon as the broker is back.
-            Some(Code::BrokerTransportFailure) => return self.set(None),
+            Some(Code::BrokerTransportFailure | Code::Resolve) => return self.set(None),
             _ => return,
         };
         self.say(class, reason, to_do);
@@ -100,6 +101,13 @@ fn is_about_protocol(reason: &str) -> bool {
     let marks = ["security.protocol", "PLAINTEXT broker listener", "Invalid response size"];
     let has = |mark: &&str| reason.contains(*mark);
     marks.iter().any(has) || (reason.contains("Disconnected") && is_early.iter().any(has))
+}
+
+/// What librdkafka files under TLS though it passes: connections that break in the handshake, and servers in trouble themselves.
+fn is_of_the_moment(reason: &str) -> bool {
+    ["SSL transport error", "alert internal error", "alert user cancel"]
+        .iter()
+        .any(|mark| reason.contains(mark))
 }
 
 /// Without the connection's name in front and how long it took behind, which change from one time to the next.
@@ -161,6 +169,8 @@ mod tests {
                     supported mechanisms: (n/a)";
         let outage = (Class::Infrastructure, "cannot reach Kafka: no answer".to_owned());
         assert_eq!(told(&[(Code::SSL, "ssl://b:1/1: x"), (Code::BrokerTransportFailure, away)]), outage);
+        let broken = "ssl://b:1/1: SSL handshake failed: SSL transport error: Broken pipe (after 3ms in state SSL_HANDSHAKE)";
+        assert_eq!(told(&[(Code::SSL, broken)]), outage);
         assert_eq!(
             told(&[(Code::Authentication, torn), (Code::AllBrokersDown, "1/1 brokers are down")]),
             outage

@@ -31,7 +31,7 @@ impl TransactionalProducer {
     /// Takes the transactional id: older holders are fenced, their open transaction is aborted. To be called once.
     pub fn init(&self) -> Result<(), Error> {
         let taken = self.producer.inner.init_transactions(STEP_TIMEOUT);
-        taken.map_err(|error| self.producer.explain(Error::new("take the transactional id", &error)))
+        taken.map_err(|error| self.producer.word(Error::new("take the transactional id", &error)))
     }
 
     /// Opens a transaction.

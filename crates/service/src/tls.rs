@@ -21,6 +21,7 @@ pub fn tls_advice(error: &(dyn StdError + 'static)) -> Option<&'static str> {
         TlsError::InvalidCertificate(_) => {
             "trust the authority (CA) that signed its certificate, or see that this is the right server"
         }
+        TlsError::AlertReceived(rustls::AlertDescription::InternalError) => return None,
         TlsError::AlertReceived(_) => "it wants another certificate of this client, or one at all",
         TlsError::InvalidMessage(_) => "it does not speak TLS there",
         _ => "correct the settings of TLS on either side",

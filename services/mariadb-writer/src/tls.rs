@@ -35,6 +35,10 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// Names that somebody means by ours, in small letters.
+const SPELLINGS: [&str; 7] =
+    ["sslmode", "ssl-mode", "serversslcert", "sslcert", "sslkey", "usessl", "requiressl"];
+
 impl Tls {
     /// Takes a parameter in, if it is about TLS; an error is what is allowed.
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -52,6 +56,11 @@ impl Tls {
             }
             "keyStore" | "clientCertificateKeyStoreUrl" => {
                 return Err(format!("sslCert=FILE and sslKey=FILE of PEM in place of {name}"));
+            }
+            _ if SPELLINGS.contains(&name.to_ascii_lowercase().as_str()) => {
+                return Err(format!(
+                    "sslMode, serverSslCert, sslCert or sslKey, written so, in place of {name}"
+                ));
             }
             _ => {}
         }
@@ -132,6 +141,7 @@ mod tests {
         let own = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         for (parameters, told) in [
             (&[("sslMode", "on")][..], "verify-full"),
+            (&[("sslmode", "verify-full")], "written so"),
             (&[("useSsl", "true")], "sslMode=verify-full"),
             (&[("trustStore", "/x.jks")], "serverSslCert=FILE"),
             (&[("keyStore", "/x.p12")], "sslCert=FILE"),

@@ -123,6 +123,9 @@ impl FromStr for Url {
 fn check_tls(url: &str) -> Result<(), String> {
     let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
     for (name, path) in parameters.split('&').filter_map(|parameter| parameter.split_once('=')) {
+        if name.eq_ignore_ascii_case("sslMode") {
+            return Err("sslMode=disable, trust, verify-ca or verify-full, written so".to_owned());
+        }
         if FILES.contains(&name)
             && let Err(error) = fs::File::open(path)
         {

@@ -97,11 +97,20 @@ pub(crate) fn examine(
 fn watch(options: &Options, sources: &mut Sources<'_>, shell: &mut Shell) -> Result<ExitCode, Error> {
     shell.listen()?;
     let mut is_balanced = true;
+    let mut unbalanced_since = None;
     loop {
-        match examine(sources, shell, Duration::ZERO) {
-            Ok((books, verdict)) => {
-                is_balanced = verdict.is_balanced();
-                show(options, &books, &verdict, shell)?;
+        match sources.read(shell) {
+            Ok(books) => {
+                let verdict = books.verdict();
+                if verdict.is_balanced() {
+                    unbalanced_since = None;
+                } else {
+                    unbalanced_since.get_or_insert_with(clock::instant);
+                }
+                is_balanced = unbalanced_since.is_none_or(|since| since.elapsed() < GRACE);
+                if verdict.is_balanced() || !is_balanced {
+                    show(options, &books, &verdict, shell)?;
+                }
             }
             Err(Error::Failed(error)) => warn(service::cause_chain(&*error)),
             Err(error) => return Err(error),

@@ -25,7 +25,9 @@ echo "$*" >>"$FAKE_CALLS"
 case "$*" in
   "compose version"*) [[ $FAKE_COMPOSE != none ]] || { echo "docker: 'compose' is not a docker command." >&2; exit 1; }; echo "$FAKE_COMPOSE" ;;
   "version"*) [[ $FAKE_ENGINE != none ]] || { echo "Cannot connect to the Docker daemon at unix:///var/run/docker.sock." >&2; exit 1; }; echo "$FAKE_ENGINE" ;;
+  "info"*SecurityOptions*) echo "$FAKE_SECURITY" ;;
   "info"*) echo "$FAKE_MEMORY" ;;
+  "image inspect"*) [[ $FAKE_IMAGE != none ]] || { echo "Error: No such image: $3" >&2; exit 1; }; echo "[{}]" ;;
   "compose config"*) printf 'services:\n  kafka:\n    ports:\n      - mode: ingress\n        published: "%s"\n  mariadb:\n    ports:\n      - mode: ingress\n        published: "%s"\n' "$KAFKA_PORT" "$MARIADB_PORT" ;;
   "compose ps"* | "ps"*) ;;
   *) exit 9 ;;
@@ -61,6 +63,8 @@ impl Machine {
             ("FAKE_ENGINE", "28.5.1".to_owned()),
             ("FAKE_COMPOSE", "v2.40.0".to_owned()),
             ("FAKE_MEMORY", (8_u64 << 30).to_string()),
+            ("FAKE_SECURITY", "[name=apparmor name=seccomp,profile=builtin name=cgroupns]".to_owned()),
+            ("FAKE_IMAGE", "there".to_owned()),
             ("KAFKA_PORT", free(0).to_string()),
             ("MARIADB_PORT", free(1).to_string()),
         ];
@@ -117,7 +121,8 @@ impl Machine {
         for word in words {
             assert!(said.text.contains(word), "not told: {word}\n{}", said.text);
         }
-        let harmless = ["version", "info", "compose version", "compose config", "compose ps", "ps"];
+        let harmless =
+            ["version", "info", "image inspect", "compose version", "compose config", "compose ps", "ps"];
         for call in self.calls().lines() {
             assert!(harmless.iter().any(|harmless| call.starts_with(harmless)), "docker {call}");
         }
@@ -151,11 +156,48 @@ fn an_old_docker_is_told() {
     }
 }
 
-/// Less memory than the limits of the containers need.
+/// Less memory than the containers need, or than building their images does where there are none yet.
 #[test]
 fn too_little_memory_is_told() {
     let small = Machine::new("little-memory").with("FAKE_MEMORY", &(1_u64 << 30).to_string());
-    small.assert_told(&["Docker has 1024 MiB of memory", "needs 2048 MiB", "Give it more"]);
+    small.assert_told(&["Docker has 1024 MiB of memory", "the system needs 2048 MiB to run", "Give it more"]);
+    let unbuilt = Machine::new("little-memory-to-build").with("FAKE_MEMORY", &(3_u64 << 30).to_string());
+    let unbuilt = unbuilt.with("FAKE_IMAGE", "none");
+    unbuilt.assert_told(&[
+        "Docker has 3072 MiB of memory",
+        "building the images needs 4096 MiB",
+        "Give it more",
+    ]);
+    let built = unbuilt.with("FAKE_IMAGE", "there");
+    let said = built.up();
+    assert!(built.calls().contains("compose build"), "{}", said.text);
+}
+
+/// An engine under which the owner of a file is another user inside a container.
+#[test]
+fn an_engine_that_maps_users_is_told() {
+    for option in ["name=rootless", "name=userns"] {
+        let mapping = Machine::new("maps-users");
+        let mapping =
+            mapping.with("FAKE_SECURITY", &format!("[name=seccomp,profile=builtin {option} name=cgroupns]"));
+        mapping.assert_told(&["Docker maps users", "docker context use default"]);
+    }
+}
+
+/// A file that is mounted, and that its owner alone may read.
+#[test]
+fn closed_files_are_told() {
+    let machine = Machine::new("closed-files");
+    fs::create_dir_all(machine.folder.join("schemas")).expect("a folder");
+    for (closed, mode) in [("schemas/toll.avsc", 0o640), ("init.sql", 0o600)] {
+        let file = machine.folder.join(closed);
+        fs::write(&file, "").expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("closed");
+        machine.assert_told(&[
+            &format!("{closed} is closed to other users"),
+            "chmod -R go+rX init.sql schemas deploy",
+        ]);
+    }
 }
 
 /// Every port that is taken is named at once, with its service and the variable that chooses another.

@@ -67,7 +67,7 @@ impl Stack {
         match said {
             Ok(Said { code: Some(0), .. }) => Ok(Self::new()),
             Ok(said) => Err(format!("no Docker engine answers here: {}", said.text.trim())),
-            Err(error) => Err(format!("there is no Docker here: {error}")),
+            Err(error) => Err(format!("docker, or timeout (coreutils), is not here: {error}")),
         }
     }
 

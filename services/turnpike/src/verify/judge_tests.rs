@@ -15,7 +15,7 @@ use super::{
     judge,
 };
 use crate::{
-    ledger::{Account, Books},
+    ledger::{Account, Books, GRACE},
     topics::TOPICS,
 };
 
@@ -266,7 +266,7 @@ fn a_ledger_falls_short() {
         }
     };
     assert_eq!(only_short("ledger", lost(1)).0, State::Pending);
-    let (state, says) = only_short("ledger", lost(4));
+    let (state, says) = only_short("ledger", lost(GRACE.as_secs() + 1));
     assert_eq!(state, State::Short);
     assert!(says.starts_with("out of balance: validator has read 140 records of toll[0]"), "{says}");
 }
