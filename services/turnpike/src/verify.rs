@@ -70,7 +70,7 @@ pub(crate) struct Options {
     /// What all processes of these services together may use
     #[arg(long, value_name = "MIB", default_value_t = 150)]
     services_memory_limit_mib: u64,
-    /// A file, or - for standard input, with the memory of the containers: NAME<TAB>BYTES, or what docker stats --no-stream --format
+    /// A file, or - for standard input, with the memory of the containers: a name, a tab and bytes, or what docker stats --no-stream --format
     /// '{{.Name}}\t{{.MemUsage}}' prints
     #[arg(long, value_name = "FILE")]
     containers: Option<String>,
