@@ -219,6 +219,17 @@ impl Session<'_> {
         }
     }
 
+    /// All rows of a query, for answers that are known to be small; values as [`each`](Self::each) has them.
+    pub(crate) async fn all(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        let mut rows = Vec::new();
+        let collect = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        self.each(sql, collect).await?;
+        Ok(rows)
+    }
+
     /// Says goodbye to the server.
     pub(crate) async fn close(self) -> Result<(), Error> {
         let closing = limited(CONNECT_TIMEOUT, MySqlConnection::close(self.connection));

@@ -204,13 +204,7 @@ impl<'o> Tables<'o> {
         }
         let answer = self.shell.wait(async {
             let mut session = self.database.connect().await?;
-            let mut rows = Vec::new();
-            session
-                .each(sql, |row| {
-                    rows.push(row);
-                    Ok(())
-                })
-                .await?;
+            let rows = session.all(sql).await?;
             session.close().await?;
             Ok::<_, Error>(rows)
         });

@@ -88,7 +88,7 @@ async fn reasons(session: &mut Session<'_>) -> Result<Vec<(String, u64)>, Error>
         "SELECT reason, COUNT(*) FROM (SELECT reason FROM turnpike.dead_letters ORDER BY id DESC LIMIT {LETTERS_SORTED}) AS newest \
          GROUP BY reason ORDER BY 2 DESC, 1 LIMIT {REASONS_MAX}"
     );
-    let rows = cells(session, &sql).await?;
+    let rows = session.all(&sql).await?;
     Ok(rows.iter().map(|row| (text(row, 0).to_owned(), number(row, 1))).collect())
 }
 
@@ -96,10 +96,9 @@ async fn reasons(session: &mut Session<'_>) -> Result<Vec<(String, u64)>, Error>
 pub(super) async fn count(database: &Database) -> Result<Counts, Error> {
     let mut session = database.connect().await?;
     for statement in SNAPSHOT {
-        cells(&mut session, statement).await?;
+        session.all(statement).await?;
     }
-    let entries: Vec<Entry> =
-        cells(&mut session, BY_PARTITION).await?.iter().map(|row| Entry::read(row)).collect();
+    let entries: Vec<Entry> = session.all(BY_PARTITION).await?.iter().map(|row| Entry::read(row)).collect();
     let mut counted = Vec::new();
     for table in tables() {
         let entries = entries.iter().filter(|entry| entry.connector == table.connector);
@@ -167,20 +166,9 @@ fn warm(entries: &[Entry], readings: u64, warnings: u64) -> Warm {
     }
 }
 
-async fn cells(session: &mut Session<'_>, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
-    let mut rows = Vec::new();
-    session
-        .each(sql, |row| {
-            rows.push(row);
-            Ok(())
-        })
-        .await?;
-    Ok(rows)
-}
-
 /// The numbers of the only row.
 async fn numbers(session: &mut Session<'_>, sql: &str) -> Result<Vec<u64>, Error> {
-    let rows = cells(session, sql).await?;
+    let rows = session.all(sql).await?;
     Ok(rows.first().map(|row| (0..row.len()).map(|column| number(row, column)).collect()).unwrap_or_default())
 }
 
