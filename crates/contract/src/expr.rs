@@ -116,7 +116,10 @@ impl Expr {
             Self::Not(operand) => !operand.truth(scope)?,
             Self::And(operands) => logic(operands, scope, false)?,
             Self::Or(operands) => logic(operands, scope, true)?,
-            Self::Compare(comparison, operands) => compare(*comparison, operands, scope)?,
+            Self::Compare(comparison, operands) => match plain_order(operands, scope) {
+                Some(order) => comparison.holds(order),
+                None => compare(*comparison, operands, scope)?,
+            },
             Self::In(needle, haystack) => {
                 let needle = needle.present(scope)?;
                 let mut found = false;
@@ -125,18 +128,15 @@ impl Expr {
                 }
                 found
             }
-            Self::InInts(needle, haystack) => match needle.present(scope)? {
-                Term::Int(needle) => haystack.contains(&needle),
-                _ => return Err(TYPES),
-            },
+            Self::InInts(needle, haystack) => haystack.contains(&needle.int(scope)?),
             Self::InDoubles(needle, haystack) => match needle.present(scope)? {
                 Term::Double(needle) => haystack.contains(&needle),
                 _ => return Err(TYPES),
             },
-            Self::InStrings(needle, haystack) => match needle.present(scope)? {
-                Term::String(needle) => haystack.iter().any(|straw| straw == needle),
-                _ => return Err(TYPES),
-            },
+            Self::InStrings(needle, haystack) => {
+                let needle = needle.string(scope)?;
+                haystack.iter().any(|straw| straw == needle)
+            }
             Self::Text(test, operands) => text(*test, operands, scope)?,
             Self::Matches(operand, pattern) => match operand.present(scope)? {
                 Term::String(text) => pattern.is_match(text),
@@ -192,6 +192,37 @@ impl Expr {
             | Self::Text(..)
             | Self::Matches(..) => Term::Bool(self.truth(scope)?),
         })
+    }
+
+    /// The value, where it is a whole number.
+    fn int(&self, scope: Scope<'_>) -> Result<i64, Fault> {
+        match self.plain(scope) {
+            Some(Value::Int(value)) => Ok(i64::from(*value)),
+            Some(Value::Long(value)) => Ok(*value),
+            _ => match self.present(scope)? {
+                Term::Int(value) => Ok(value),
+                _ => Err(TYPES),
+            },
+        }
+    }
+
+    /// The value, where it is a text.
+    fn string<'v>(&'v self, scope: Scope<'v>) -> Result<&'v str, Fault> {
+        match self.plain(scope) {
+            Some(Value::String(value)) => Ok(value),
+            _ => match self.present(scope)? {
+                Term::String(value) => Ok(value),
+                _ => Err(TYPES),
+            },
+        }
+    }
+
+    /// The value of a field that stands for itself.
+    fn plain<'v>(&self, scope: Scope<'v>) -> Option<&'v Value<'v>> {
+        match self {
+            Self::Field { index, load: Load::Plain } => Some(&scope.values[*index]),
+            _ => None,
+        }
     }
 
     /// The value, where null is not one.
@@ -257,6 +288,30 @@ fn text(test: TextTest, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, 
     })
 }
 
+impl Comparison {
+    fn holds(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order == Ordering::Equal,
+            Self::NotEqual => order != Ordering::Equal,
+            Self::Less => order == Ordering::Less,
+            Self::LessOrEqual => order != Ordering::Greater,
+            Self::Greater => order == Ordering::Greater,
+            Self::GreaterOrEqual => order != Ordering::Less,
+        }
+    }
+}
+
+/// The order of a field and a constant, both whole numbers or both texts: what most rules ask for, without the way through terms.
+fn plain_order(operands: &[Expr; 2], scope: Scope<'_>) -> Option<Ordering> {
+    let [field, constant] = operands;
+    match (field.plain(scope)?, constant) {
+        (Value::Int(left), Expr::Int(right)) => Some(i64::from(*left).cmp(right)),
+        (Value::Long(left), Expr::Int(right)) => Some(left.cmp(right)),
+        (Value::String(left), Expr::String(right)) => Some((*left).cmp(right)),
+        _ => None,
+    }
+}
+
 fn compare(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, Fault> {
     let [left, right] = operands;
     match comparison {
@@ -265,13 +320,8 @@ fn compare(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Re
         _ => {}
     }
     // NaN has no order: every comparison with it is false.
-    let Some(order) = order(left.present(scope)?, right.present(scope)?)? else { return Ok(false) };
-    Ok(match comparison {
-        Comparison::Less => order == Ordering::Less,
-        Comparison::LessOrEqual => order != Ordering::Greater,
-        Comparison::Greater => order == Ordering::Greater,
-        _ => order != Ordering::Less,
-    })
+    let order = order(left.present(scope)?, right.present(scope)?)?;
+    Ok(order.is_some_and(|order| comparison.holds(order)))
 }
 
 #[expect(clippy::float_cmp, reason = "CEL's `==` on numbers is exact")]

@@ -48,7 +48,10 @@ impl Decimal {
 
     /// The nearest double; exact enough to compare with the limits that rules name.
     pub fn to_f64(self) -> f64 {
-        self.unscaled as f64 / 10_f64.powi(self.scale as i32)
+        // Numbers of 128 bits are converted step by step, and amounts of money hardly ever need it.
+        let unscaled =
+            i64::try_from(self.unscaled).map_or_else(|_| self.unscaled as f64, |unscaled| unscaled as f64);
+        unscaled / 10_f64.powi(self.scale as i32)
     }
 }
 
