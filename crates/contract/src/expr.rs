@@ -116,8 +116,8 @@ impl Expr {
             Self::Not(operand) => !operand.truth(scope)?,
             Self::And(operands) => logic(operands, scope, false)?,
             Self::Or(operands) => logic(operands, scope, true)?,
-            Self::Compare(comparison, operands) => match plain_order(operands, scope) {
-                Some(order) => comparison.holds(order),
+            Self::Compare(comparison, operands) => match compare_plain(*comparison, operands, scope) {
+                Some(holds) => holds,
                 None => compare(*comparison, operands, scope)?,
             },
             Self::In(needle, haystack) => {
@@ -301,15 +301,20 @@ impl Comparison {
     }
 }
 
-/// The order of a field and a constant, both whole numbers or both texts: what most rules ask for, without the way through terms.
-fn plain_order(operands: &[Expr; 2], scope: Scope<'_>) -> Option<Ordering> {
+/// A field beside a constant, both whole numbers or both texts: what most rules ask for, without the way through terms.
+fn compare_plain(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Option<bool> {
     let [field, constant] = operands;
-    match (field.plain(scope)?, constant) {
-        (Value::Int(left), Expr::Int(right)) => Some(i64::from(*left).cmp(right)),
-        (Value::Long(left), Expr::Int(right)) => Some(left.cmp(right)),
-        (Value::String(left), Expr::String(right)) => Some((*left).cmp(right)),
-        _ => None,
-    }
+    Some(match (field.plain(scope)?, constant) {
+        (Value::Int(left), Expr::Int(right)) => comparison.holds(i64::from(*left).cmp(right)),
+        (Value::Long(left), Expr::Int(right)) => comparison.holds(left.cmp(right)),
+        (Value::String(left), Expr::String(right)) => match comparison {
+            // Texts of different lengths are told apart without being read.
+            Comparison::Equal => left == right,
+            Comparison::NotEqual => left != right,
+            _ => comparison.holds((*left).cmp(right)),
+        },
+        _ => return None,
+    })
 }
 
 fn compare(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, Fault> {

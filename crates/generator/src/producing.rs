@@ -16,9 +16,9 @@ use crate::{
 
 /// Most records sent before clock, control and stop are looked at again.
 const BATCH_RECORDS_MAX: u64 = 256;
-/// Most records in flight: room for full batches to every partition, yet little to lose time with in the
-/// queue.
-const IN_FLIGHT_MAX: u64 = 50_000;
+/// Most records in flight: room for full batches to every partition, yet less than the client's own queue takes, so that sending never
+/// has to wait.
+const IN_FLIGHT_MAX: u64 = 30_000;
 /// How long the thread sleeps when nothing is due or there is no room.
 const TICK: Duration = Duration::from_millis(2);
 /// After this long without an acknowledgement, with records in flight, Kafka counts as away.

@@ -116,6 +116,20 @@ impl Admin {
         Ok(outcomes.collect())
     }
 
+    /// Deletes topics with all that is in them; one that is not there is no error. Brokers give the space back a minute later.
+    pub fn delete_topics(&self, topics: &[&str]) -> Result<(), Error> {
+        let options =
+            AdminOptions::new().request_timeout(Some(ASK_TIMEOUT)).operation_timeout(Some(ASK_TIMEOUT));
+        let results = futures::executor::block_on(self.admin.delete_topics(topics, &options))
+            .map_err(|error| self.explain(Error::new("delete topics", &error)))?;
+        results.into_iter().try_for_each(|result| match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => Ok(()),
+            Err((name, code)) => {
+                Err(Error::with_class(format!("delete topic {name}"), code.to_string(), code_class(code)))
+            }
+        })
+    }
+
     /// Asks whether the cluster answers.
     pub fn probe(&self, timeout: Duration) -> Result<(), Error> {
         let answer = self.reader.fetch_metadata(Some("__consumer_offsets"), timeout);

@@ -105,22 +105,35 @@ pub struct ConsumerSettings {
     pub client_id: String,
     /// A name that survives restarts, so that a restarted member gets its partitions back at once (KIP-345).
     pub instance_id: Option<String>,
-    /// librdkafka properties that win over this crate's defaults.
+    /// librdkafka properties that win over this crate's defaults, and over which those that were given win.
+    pub defaults: Vec<Property>,
+    /// librdkafka properties that win over all others.
     pub properties: Vec<Property>,
 }
 
-/// Bytes fetched ahead by one consumer; librdkafka's own default is 64 MiB.
-const FETCHED_AHEAD_KIB: &str = "4096";
-/// Records fetched ahead by one consumer: each costs some 350 bytes of bookkeeping beside its own.
-const FETCHED_AHEAD_RECORDS: &str = "10000";
-/// Bytes of one partition in one fetch.
-const FETCH_PARTITION_BYTES: &str = "524288";
+/// What a consumer may hold in memory. docs/memory.md has the arithmetic.
+const READ_AHEAD: [(&str, &str); 3] = [
+    // Bytes of keys and values; librdkafka's own default is 64 MiB.
+    ("queued.max.messages.kbytes", "2048"),
+    // Records, each of which costs 320 bytes beside its own.
+    ("queued.min.messages", "10000"),
+    // Bytes of one partition in one fetch.
+    ("fetch.message.max.bytes", FETCH_BYTES),
+];
+/// Bytes of one fetch of all partitions, as they are compressed: all of them are unpacked at once, beside what was fetched before.
+const FETCH_BYTES: &str = "262144";
+/// The name of that limit: a client is refused in which it is less than [`UNPACKED`].
+const FETCH_LIMIT: &str = "fetch.max.bytes";
+/// What is guessed to be the size of a batch of records before it is unpacked, if it is less than four times the packed one.
+/// Larger batches are given more. To a producer it is the largest record.
+const UNPACKED: &str = "message.max.bytes";
 /// After this long without a heartbeat the group gives a member's partitions away.
 const SESSION_TIMEOUT_MS: &str = "10000";
-/// Bytes waiting in a producer for the broker.
-const PRODUCER_QUEUE_KIB: &str = "16384";
-/// Records waiting in a producer for the broker.
-const PRODUCER_QUEUE_RECORDS: &str = "100000";
+/// Bytes of one partition in one request, before compression: an idempotent producer has a single request of each on its way.
+const PRODUCER_REQUEST_BYTES: &str = "1000000";
+/// What a producer may hold in memory until the broker has it: bytes of keys and values, and records.
+const SEND_QUEUE: [(&str, &str); 2] =
+    [("queue.buffering.max.kbytes", "16384"), ("queue.buffering.max.messages", "40000")];
 
 impl Connection {
     /// The flags by which somebody can mend what a cluster refuses.
@@ -150,6 +163,10 @@ impl Connection {
 
     /// A consumer of a group.
     pub fn consumer(&self, settings: &ConsumerSettings) -> Result<Consumer, Error> {
+        Consumer::new(&self.consumer_config(settings))
+    }
+
+    fn consumer_config(&self, settings: &ConsumerSettings) -> ClientConfig {
         let mut config = self.config(&settings.client_id);
         config
             .set("group.id", &settings.group_id)
@@ -160,9 +177,6 @@ impl Connection {
             .set("isolation.level", "read_committed")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", SESSION_TIMEOUT_MS)
-            .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB)
-            .set("queued.min.messages", FETCHED_AHEAD_RECORDS)
-            .set("fetch.message.max.bytes", FETCH_PARTITION_BYTES)
             // With a queue this small the default pause of 1 s between fetches would halve the throughput.
             .set("fetch.queue.backoff.ms", "5")
             .set("fetch.error.backoff.ms", "100")
@@ -171,8 +185,13 @@ impl Connection {
         if let Some(instance_id) = &settings.instance_id {
             config.set("group.instance.id", instance_id);
         }
+        set_all(&mut config, &READ_AHEAD);
+        for property in &settings.defaults {
+            config.set(&property.key, &property.value);
+        }
         self.override_with(&mut config, &settings.properties);
-        Consumer::new(&config)
+        limit_fetch(&mut config);
+        config
     }
 
     /// An idempotent producer.
@@ -196,14 +215,29 @@ impl Connection {
 
     /// A transactional producer; `transactional_id` must be stable for one instance and its own.
     pub fn transactional_producer(&self, transactional_id: &str) -> Result<TransactionalProducer, Error> {
+        Ok(TransactionalProducer::new(vec![self.producer_of_transactions(transactional_id)?]))
+    }
+
+    /// The same for whoever commits many times a second: with a second id, which is the first with `#2` behind it.
+    pub fn alternating_producer(&self, transactional_id: &str) -> Result<TransactionalProducer, Error> {
+        let second = format!("{transactional_id}#2");
+        let ids = [transactional_id, &second];
+        let producers = ids.into_iter().map(|id| self.producer_of_transactions(id));
+        Ok(TransactionalProducer::new(producers.collect::<Result<_, _>>()?))
+    }
+
+    fn producer_of_transactions(&self, transactional_id: &str) -> Result<Producer, Error> {
         let mut config = self.producer_config(transactional_id);
         config
             .set("transactional.id", transactional_id)
             .set("transaction.timeout.ms", TransactionalProducer::TIMEOUT.as_millis().to_string())
-            // A transaction waits for its last batch to linger out before it can commit.
-            .set("linger.ms", "1");
+            // The end of a transaction does not wait for it. While it lasts the records of a partition gather in one request: librdkafka
+            // sends a partition's next one when the last is answered, and asks all the time whether it is.
+            .set("linger.ms", "20")
+            // A broker that is not done with the transaction before is so in some milliseconds; it is 100 otherwise.
+            .set("retry.backoff.ms", "5");
         self.override_with(&mut config, &[]);
-        Ok(TransactionalProducer::new(Producer::new(&config, None)?))
+        Producer::new(&config, None)
     }
 
     /// A reader of one topic's partitions from the given positions; it belongs to no group.
@@ -216,9 +250,10 @@ impl Connection {
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true")
-            .set("fetch.wait.max.ms", "100")
-            .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB);
+            .set("fetch.wait.max.ms", "100");
+        set_all(&mut config, &READ_AHEAD);
         self.override_with(&mut config, &[]);
+        limit_fetch(&mut config);
         Reader::new(&config, topic, from)
     }
 
@@ -239,6 +274,7 @@ impl Connection {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.kafka_bootstrap_servers).set("client.id", client_id);
         config
+            .set(UNPACKED, FETCH_BYTES)
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("topic.metadata.refresh.interval.ms", "30000");
@@ -252,11 +288,12 @@ impl Connection {
             .set("acks", "all")
             .set("compression.type", "lz4")
             .set("linger.ms", "5")
-            .set("batch.size", "262144")
+            .set("batch.size", PRODUCER_REQUEST_BYTES)
+            // No limit beside the bytes.
+            .set("batch.num.messages", "1000000")
             // What a topic takes is the broker's decision, and is told by the broker.
-            .set("message.max.bytes", "100000000")
-            .set("queue.buffering.max.kbytes", PRODUCER_QUEUE_KIB)
-            .set("queue.buffering.max.messages", PRODUCER_QUEUE_RECORDS);
+            .set(UNPACKED, "100000000");
+        set_all(&mut config, &SEND_QUEUE);
         config
     }
 
@@ -267,9 +304,64 @@ impl Connection {
     }
 }
 
+fn set_all(config: &mut ClientConfig, properties: &[(&str, &str)]) {
+    for (key, value) in properties {
+        config.set(*key, *value);
+    }
+}
+
+/// Sets how much comes with one fetch, unless that was given: as little as the client takes with what else was given.
+fn limit_fetch(config: &mut ClientConfig) {
+    if config.get(FETCH_LIMIT).is_none() {
+        let bytes = |text: &str| text.parse::<u64>().ok();
+        let least = config.get(UNPACKED).and_then(bytes).max(bytes(FETCH_BYTES)).unwrap_or(0);
+        config.set(FETCH_LIMIT, least.to_string());
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Properties, Property};
+    use super::{Connection, ConsumerSettings, FETCH_LIMIT, Properties, Property, limit_fetch};
+
+    /// Whoever lets larger records be sent by a property for all clients gets consumers too.
+    #[test]
+    fn a_fetch_is_as_large_as_a_record_may_be() {
+        for (given, expected) in [
+            ("client.id=a", "262144"),
+            ("message.max.bytes=10000000", "10000000"),
+            ("message.max.bytes=2000", "262144"),
+            ("fetch.max.bytes=500000", "500000"),
+        ] {
+            let connection = Connection {
+                kafka_property: vec![given.parse().expect("parses")],
+                ..Connection::new("127.0.0.1:1")
+            };
+            let settings = ConsumerSettings { group_id: "test".to_owned(), ..ConsumerSettings::default() };
+            connection.consumer(&settings).expect("a consumer");
+            let mut config = connection.client_config("test", &[]);
+            limit_fetch(&mut config);
+            assert_eq!(config.get(FETCH_LIMIT), Some(expected), "{given}");
+        }
+    }
+
+    /// What was given for all clients wins over what a service would have, and what one consumer is told over both.
+    #[test]
+    fn properties_have_an_order() {
+        let property = |text: &str| text.parse::<Property>().expect("parses");
+        let connection = Connection {
+            kafka_property: vec!["queued.min.messages=2,client.id=b".parse().expect("parses")],
+            ..Connection::new("127.0.0.1:1")
+        };
+        let settings = ConsumerSettings {
+            defaults: vec![property("queued.min.messages=1"), property("fetch.wait.max.ms=50")],
+            properties: vec![property("client.id=c")],
+            ..ConsumerSettings::default()
+        };
+        let config = connection.consumer_config(&settings);
+        let set = |key: &str| config.get(key).unwrap_or_default();
+        assert_eq!([set("queued.min.messages"), set("client.id")], ["2", "c"]);
+        assert_eq!([set("fetch.wait.max.ms"), set("queued.max.messages.kbytes")], ["50", "2048"]);
+    }
 
     /// Several properties in one text, one of them with commas in its value.
     #[test]

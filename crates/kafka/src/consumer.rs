@@ -155,17 +155,22 @@ impl Consumer {
         let mut bytes = 0;
         let mut wait = if batch.is_empty() { limits.wait } else { limits.linger };
         let mut spent = Stopwatch::new(wait);
+        // While there are records nothing is waited for, and the clock, which costs as much as a record, is not asked.
+        let mut is_dry = false;
         while batch.len() < limits.rows_max && bytes < limits.bytes_max {
-            match self.inner.poll(spent.left()) {
+            let patience = if is_dry { spent.left() } else { Duration::ZERO };
+            match self.inner.poll(patience) {
                 Some(Ok(message)) => {
                     let record = Record(message);
                     bytes += record.size();
                     batch.push(record);
+                    is_dry = false;
                     if wait != limits.linger {
                         wait = limits.linger;
                         spent = Stopwatch::new(wait);
                     }
                 }
+                None if !is_dry && !self.has_rebalance() => is_dry = true,
                 Some(Err(KafkaError::PartitionEOF(_))) => {}
                 Some(Err(error)) => {
                     self.lost.hear(&error);

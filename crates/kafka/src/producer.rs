@@ -12,10 +12,11 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig, ClientContext, Message,
+    ClientConfig, ClientContext, Message, bindings,
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, DeliveryResult},
     producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    types::RDKafkaRespErr,
 };
 
 use crate::{Class, Error, Outgoing, Receipt, bootstrap, logging::quiet, refusal::Refusal};
@@ -174,24 +175,35 @@ impl Producer {
         }
     }
 
-    /// Waits until every record is acknowledged.
+    /// Sends what is queued at once, however short its linger has been, and waits until every record is acknowledged.
     ///
     /// # Errors
     /// The first failure since the last call, or [`Class::Infrastructure`] if `timeout` passes first.
     pub fn drain(&self, timeout: Duration) -> Result<(), Error> {
-        let mut waited = Duration::ZERO;
+        let is_answered = self.flush(timeout);
+        // What is answered still has to be counted.
         while self.in_flight() > 0 {
-            if waited >= timeout {
+            if !is_answered {
                 let reason = format!("{} records are not acknowledged after {timeout:?}", self.in_flight());
                 return Err(Error::with_class("drain the producer", reason, Class::Infrastructure));
             }
             thread::sleep(LOOK_AGAIN);
-            waited += LOOK_AGAIN;
         }
         match self.take_failure() {
             Some(failure) => Err(failure),
             None => Ok(()),
         }
+    }
+
+    /// Sends what is queued at once, and waits until it is answered; whether it was so in time. rdkafka's own flush lets it linger,
+    /// and then waits up to 100 ms for nothing.
+    #[expect(unsafe_code, reason = "rdkafka passes no timeout on to librdkafka's flush")]
+    pub(crate) fn flush(&self, timeout: Duration) -> bool {
+        let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        // SAFETY: the client owns the handle, which is valid as long as the borrow, and may be used from any thread. Reports are events
+        // that the client's own thread takes, so the call only waits for their number to reach zero.
+        let flushed = unsafe { bindings::rd_kafka_flush(self.inner.client().native_ptr(), timeout_ms) };
+        flushed == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
     }
 
     /// Drops what failed in a transaction that has ended: it failed with it.

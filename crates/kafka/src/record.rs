@@ -24,6 +24,12 @@ impl Record<'_> {
         self.0.partition()
     }
 
+    /// Whether another record is of the same partition. Neighbours mostly are, and then this costs less than to compare names.
+    pub fn is_beside(&self, other: &Record<'_>) -> bool {
+        let is_same_topic = || self.0.topic_ptr() == other.0.topic_ptr() || self.topic() == other.topic();
+        self.partition() == other.partition() && is_same_topic()
+    }
+
     /// The offset in the partition.
     pub fn offset(&self) -> i64 {
         self.0.offset()

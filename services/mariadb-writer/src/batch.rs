@@ -1,6 +1,11 @@
 //! A batch: records of some partitions in their order, cut into chunks of rows, each chunk one statement.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    ops::Range,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use kafka::{Record, TopicPartition};
 use service::Error;
@@ -38,6 +43,19 @@ pub(crate) struct Batch<'c> {
     pub(crate) began: Instant,
     /// Its spans.
     pub(crate) traces: Traces,
+    /// What became of it; `None` before its commit, and if nothing of it was left to be stored.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// What the attempt that succeeded has done.
+    pub(crate) flush: Flush,
+    /// When it was committed.
+    pub(crate) committed: Instant,
+    /// The same by the wall clock.
+    pub(crate) committed_at: SystemTime,
 }
 
 /// What a batch holds of one partition.
@@ -86,6 +104,8 @@ pub(crate) struct Chunk {
     pub(crate) range: Range<usize>,
     /// Their values, until they have been sent; they can always be made again from the records.
     pub(crate) arguments: Option<MySqlArguments>,
+    /// The most bytes that they can have in a statement.
+    pub(crate) bytes_max: usize,
 }
 
 /// How the records of one or more topics become rows of one table.
@@ -99,8 +119,10 @@ pub(crate) enum Rows {
 
 /// Bytes of records in one statement; a single larger record is a statement of its own.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
-/// What a column adds to the bytes of the record itself: its type, its length, a number in its full width.
-const COLUMN_BYTES: usize = 48;
+/// The most that a column adds to the bytes of the record itself: its type, its length, a number in its full width.
+const COLUMN_BYTES_MAX: usize = 48;
+/// What it adds as a rule. Memory is reserved for so much; what is reserved for nothing would be there for each row in hand.
+const COLUMN_BYTES: usize = 6;
 
 impl Rows {
     /// The rows of a table for a connector.
@@ -139,9 +161,9 @@ impl Rows {
         matches!(self, Self::Avro(_))
     }
 
-    /// Bytes that a record's row may have in a statement.
-    pub(crate) fn row_bytes(&self, record: &Record<'_>) -> usize {
-        record.size() + COLUMN_BYTES * self.statements().columns().len()
+    /// The most bytes that a record's row can have in a statement.
+    pub(crate) fn row_bytes_max(&self, record: &Record<'_>) -> usize {
+        record.size() + COLUMN_BYTES_MAX * self.statements().columns().len()
     }
 
     fn arguments(&self, rows: usize, bytes: usize) -> MySqlArguments {
@@ -170,6 +192,7 @@ impl<'c> Batch<'c> {
             answer_outstanding: None,
             began,
             traces,
+            outcome: None,
         };
         for (table, rows) in tables.iter().enumerate() {
             let of_table =
@@ -268,21 +291,35 @@ impl Part {
         let mut scratch = Scratch::default();
         let mut rest = candidates;
         while !rest.is_empty() {
-            let (target, bytes) = plan(rows, records, rest);
+            let Plan { rows: target, bytes, .. } = plan(rows, records, rest);
             let start = part.accepted.len();
+            let mut bytes_max = 0;
             let mut arguments = rows.arguments(target, bytes);
             while let Some((index, after)) = rest.split_first()
                 && part.accepted.len() - start < target
             {
+                let record = &records[*index as usize];
+                let more = rows.row_bytes_max(record);
+                // In the place of a record that became no row comes one that was not planned, and may be large.
+                if bytes_max > 0 && bytes_max + more > CHUNK_BYTES_MAX {
+                    break;
+                }
                 rest = after;
-                match rows.bind(&records[*index as usize], &mut scratch, &mut arguments) {
-                    Ok(Bound::Row) => part.accepted.push(*index),
+                match rows.bind(record, &mut scratch, &mut arguments) {
+                    Ok(Bound::Row) => {
+                        part.accepted.push(*index);
+                        bytes_max += more;
+                    }
                     Ok(Bound::Skipped) => skipped.push(*index),
                     Err(rejection) => rejected.push((*index, rejection)),
                 }
             }
             if part.accepted.len() - start == target {
-                part.chunks.push(Chunk { range: start..start + target, arguments: Some(arguments) });
+                part.chunks.push(Chunk {
+                    range: start..start + target,
+                    arguments: Some(arguments),
+                    bytes_max,
+                });
             } else {
                 // Too few are left for the planned statement, as some were rejected or skipped: they are made again in fitting ones.
                 part.cut(start, records);
@@ -295,10 +332,16 @@ impl Part {
     fn cut(&mut self, start: usize, records: &[Record<'_>]) {
         let mut start = start;
         while start < self.accepted.len() {
-            let (rows, _) = plan(&self.rows, records, &self.accepted[start..]);
-            self.chunks.push(Chunk { range: start..start + rows, arguments: None });
+            let Plan { rows, bytes_max, .. } = plan(&self.rows, records, &self.accepted[start..]);
+            self.chunks.push(Chunk { range: start..start + rows, arguments: None, bytes_max });
             start += rows;
         }
+    }
+
+    /// The most bytes that a range of accepted rows can have in a statement.
+    pub(crate) fn bytes_max(&self, records: &[Record<'_>], range: &Range<usize>) -> usize {
+        let rows = self.accepted[range.clone()].iter().map(|index| &records[*index as usize]);
+        rows.map(|record| self.rows.row_bytes_max(record)).sum()
     }
 
     /// The values of a range of accepted rows, made anew.
@@ -314,40 +357,50 @@ impl Part {
     }
 }
 
-/// Rows of the next statement and their bytes: a power of two of rows, whose bytes are bounded.
-fn plan(rows: &Rows, records: &[Record<'_>], candidates: &[u32]) -> (usize, usize) {
+/// The next statement.
+struct Plan {
+    /// Its rows: a power of two of them, whose bytes are bounded.
+    rows: usize,
+    /// The bytes that these will have, about.
+    bytes: usize,
+    /// The most that they can have.
+    bytes_max: usize,
+}
+
+fn plan(rows: &Rows, records: &[Record<'_>], candidates: &[u32]) -> Plan {
     let statements = rows.statements();
-    let count_max = statements.chunk_rows(candidates.len());
-    let mut bytes = 0;
-    let within = candidates[..count_max].iter().take_while(|index| {
-        bytes += rows.row_bytes(&records[**index as usize]);
-        bytes <= CHUNK_BYTES_MAX
-    });
-    (statements.chunk_rows(within.count().max(1)), bytes)
+    let most = &candidates[..statements.chunk_rows(candidates.len())];
+    let bytes_max_of = |index: &u32| rows.row_bytes_max(&records[*index as usize]);
+    let mut bytes_max: usize = most.iter().map(bytes_max_of).sum();
+    let mut count = most.len();
+    while bytes_max > CHUNK_BYTES_MAX && count > 1 {
+        count /= 2;
+        bytes_max = candidates[..count].iter().map(bytes_max_of).sum();
+    }
+    let rarely = count * statements.columns().len() * (COLUMN_BYTES_MAX - COLUMN_BYTES);
+    Plan { rows: count, bytes: bytes_max - rarely, bytes_max }
 }
 
 fn spans<'c>(records: &[Record<'c>], partition_of: impl Fn(&Record<'c>) -> TopicPartition) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    // Records of one partition come in runs, so the last one found is nearly always the right one.
-    let mut last = 0;
-    for record in records {
-        let offset = record.offset();
-        if !spans.get(last).is_some_and(|span| is_of(&span.at, record)) {
-            last = spans.iter().position(|span| is_of(&span.at, record)).unwrap_or_else(|| {
-                spans.push(Span {
-                    at: partition_of(record),
-                    first_offset: offset,
-                    next_offset: offset,
-                    records: 0,
-                    skipped: 0,
-                    last_timestamp_ms: 0,
-                });
-                spans.len() - 1
+    for run in records.chunk_by(Record::is_beside) {
+        let (first, last) = (&run[0], &run[run.len() - 1]);
+        let known = spans.iter().position(|span| is_of(&span.at, first));
+        let index = known.unwrap_or_else(|| {
+            spans.push(Span {
+                at: partition_of(first),
+                first_offset: first.offset(),
+                next_offset: 0,
+                records: 0,
+                skipped: 0,
+                last_timestamp_ms: 0,
             });
-        }
-        spans[last].next_offset = offset + 1;
-        spans[last].records += 1;
-        spans[last].last_timestamp_ms = record.timestamp_ms();
+            spans.len() - 1
+        });
+        let span = &mut spans[index];
+        span.next_offset = last.offset() + 1;
+        span.records += run.len() as u64;
+        span.last_timestamp_ms = last.timestamp_ms();
     }
     spans
 }

@@ -125,12 +125,12 @@ pub(crate) struct Defaults {
     pub(crate) password: Option<Secret>,
 }
 
-/// As fast as larger batches, with less in memory.
-const ROWS_DEFAULT: usize = 2_500;
+/// As fast as larger batches, with less in memory; and no remainder that would take small statements.
+const ROWS_DEFAULT: usize = 3_072;
 const ROWS_MAX: usize = 50_000;
 const BYTES_DEFAULT: usize = 4 << 20;
 const BYTES_MAX: usize = 64 << 20;
-const LINGER_MS_DEFAULT: u64 = 5;
+const LINGER_MS_DEFAULT: u64 = 1;
 const LINGER_MS_MAX: u64 = 10_000;
 const TASKS_MAX: u32 = 64;
 const DEAD_LETTERS_TABLE: &str = "turnpike.dead_letters";

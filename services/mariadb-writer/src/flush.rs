@@ -1,12 +1,11 @@
 //! The statements of one attempt on a batch. Errors of data are narrowed down to their rows by halving.
 
-use std::{ops::Range, time::Instant};
+use std::time::Instant;
 
-use kafka::Record;
 use sqlx::mysql::MySqlArguments;
 
 use crate::{
-    batch::{Batch, Part},
+    batch::{Batch, Chunk, Part},
     calls::{Call, Statement},
     connector::InsertMode,
     database::Session,
@@ -53,11 +52,12 @@ impl Flush {
         let part = &mut parts[index];
         let mut told = Told { meters, traces };
         for chunk in 0..part.chunks.len() {
-            let arguments = part.chunks[chunk].arguments.take();
-            let mut pending = vec![(part.chunks[chunk].range.clone(), arguments)];
+            let Chunk { range, arguments, bytes_max } = &mut part.chunks[chunk];
+            let mut pending = vec![(range.clone(), arguments.take(), Some(*bytes_max))];
             // The left half comes off the stack first, so rows are inserted in the order of their records.
-            while let Some((range, arguments)) = pending.pop() {
-                let inserted = if let Some(refused) = refused_unsent(session, part, records, &range) {
+            while let Some((range, arguments, bytes_max)) = pending.pop() {
+                let bytes_max = bytes_max.unwrap_or_else(|| part.bytes_max(records, &range));
+                let inserted = if let Some(refused) = refused_unsent(session, bytes_max) {
                     Err(refused)
                 } else {
                     let arguments = arguments.unwrap_or_else(|| part.arguments(records, range.clone()));
@@ -77,8 +77,8 @@ impl Flush {
                     }
                     Err(_) => {
                         let middle = range.start + range.len() / 2;
-                        pending.push((middle..range.end, None));
-                        pending.push((range.start..middle, None));
+                        pending.push((middle..range.end, None, None));
+                        pending.push((range.start..middle, None, None));
                     }
                 }
             }
@@ -88,14 +88,7 @@ impl Flush {
 }
 
 /// A statement that the server would not even read, but end the connection over.
-fn refused_unsent(
-    session: &Session,
-    part: &Part,
-    records: &[Record<'_>],
-    range: &Range<usize>,
-) -> Option<Rejection> {
-    let rows = part.accepted[range.clone()].iter().map(|index| &records[*index as usize]);
-    let bytes: usize = rows.map(|record| part.rows.row_bytes(record)).sum();
+fn refused_unsent(session: &Session, bytes: usize) -> Option<Rejection> {
     let bytes_max = session.packet_bytes_max;
     (bytes > bytes_max).then(|| {
         let message =

@@ -10,7 +10,12 @@ use kafka::{Lag, TopicPartition};
 use service::clock;
 use telemetry::{Counter, Histogram, Metrics, names};
 
-use crate::{batch::Batch, connect_metrics::ConnectMetrics, flush::Flush, tally::Tally};
+use crate::{
+    batch::{Batch, Outcome},
+    connect_metrics::ConnectMetrics,
+    flush::Flush,
+    tally::Tally,
+};
 
 /// The consumer group of a connector, named as Kafka Connect names it.
 pub(crate) fn group_of(connector: &str) -> String {
@@ -61,19 +66,19 @@ impl Meters {
     }
 
     /// A batch was committed; the rejected records became dead letters. What filters left out is no row.
-    pub(crate) fn stored(&self, batch: &Batch<'_>, flush: &Flush) {
-        let Flush { began, rejected, tally } = flush;
+    pub(crate) fn stored(&self, batch: &Batch<'_>, outcome: &Outcome) {
+        let Outcome { flush: Flush { began, rejected, tally }, committed, .. } = outcome;
         let skipped = batch.skipped_count() as u64;
         let records = batch.records.len() as u64;
         let rows = records - rejected.len() as u64 - skipped;
-        let took = began.elapsed();
+        let took = *committed - *began;
         self.rows.add(rows);
         self.skipped.add(skipped);
         self.batch_rows.record(rows);
         self.flush.record_time(took);
-        self.process.record_time(batch.began.elapsed());
+        self.process.record_time(*committed - batch.began);
         self.connect.stored(records, rows, took);
-        self.measure_ages(batch, flush);
+        self.measure_ages(batch, outcome);
         self.balance(tally);
         let mut by_reason = BTreeMap::<&str, u64>::new();
         for (_, rejection) in rejected {
@@ -89,8 +94,9 @@ impl Meters {
     }
 
     /// How old the stored records are; for those that are traced, with their trace.
-    fn measure_ages(&self, batch: &Batch<'_>, Flush { rejected, .. }: &Flush) {
-        let (now, now_ms) = (clock::system(), clock::now_ms());
+    fn measure_ages(&self, batch: &Batch<'_>, outcome: &Outcome) {
+        let Outcome { flush: Flush { rejected, .. }, committed_at: now, .. } = outcome;
+        let now_ms = clock::ms_of(*now);
         let age = |index: u32| {
             let made_ms = batch.records[index as usize].timestamp_ms();
             u64::try_from(now_ms - made_ms).unwrap_or(0)
@@ -105,7 +111,7 @@ impl Meters {
             self.end_to_end_ms.record_all(all.filter(is_stored).map(age));
         }
         for (index, span) in batch.traces.records().filter(|(index, _)| is_stored(index)) {
-            self.end_to_end_ms.exemplar(age(index), &span, now);
+            self.end_to_end_ms.exemplar(age(index), &span, *now);
         }
     }
 

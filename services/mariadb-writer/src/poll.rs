@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     avro::schema_of,
-    batch::{Batch, Rows, is_of},
+    batch::{Batch, Outcome, Rows, Span, is_of},
     cluster::{Cluster, View},
     connector::{Connector, Topics},
     meters::Meters,
@@ -40,7 +40,7 @@ pub(crate) struct Poller<'c> {
     /// What it asks of the database's side.
     pub(crate) work: Sender<Work<'c>>,
     /// What it is told by the database's side.
-    pub(crate) events: Receiver<Event>,
+    pub(crate) events: Receiver<Event<'c>>,
     /// What it counts.
     pub(crate) meters: Meters,
     /// What makes the spans of its records.
@@ -72,15 +72,12 @@ pub(crate) struct Hand<'c> {
     bytes: usize,
     /// When the records were polled, if anybody wants to know.
     polled: Option<Polled>,
-    /// Rows that wait until the database's side takes them.
-    made: Option<Box<Batch<'c>>>,
 }
 
 impl Hand<'_> {
     /// Whether it has a record of a partition.
     fn holds(&self, at: &TopicPartition) -> bool {
-        let mut spans = self.made.iter().flat_map(|batch| &batch.spans);
-        spans.any(|span| span.at == *at) || self.records.iter().any(|record| is_of(at, record))
+        self.records.iter().any(|record| is_of(at, record))
     }
 }
 
@@ -98,6 +95,12 @@ const REGISTRY_PAUSE: Duration = Duration::from_millis(500);
 impl<'c> Poller<'c> {
     /// Reads until the service stops or the database's side ends.
     pub(crate) fn run(mut self) -> Result<(), Error> {
+        let read = self.turns();
+        self.end();
+        read
+    }
+
+    fn turns(&mut self) -> Result<(), Error> {
         let topics = match &self.connector.topics {
             Topics::Named(topics) => topics.clone(),
             Topics::Pattern(pattern) => vec![format!("^({pattern})$")],
@@ -108,21 +111,17 @@ impl<'c> Poller<'c> {
             self.hear()?;
             self.ask();
             self.look_around();
-            if self.hand.made.is_some() {
-                if !self.hand_over() {
+            if self.control.is_paused() {
+                self.hold()?;
+            } else if self.is_time_to_make_rows() {
+                if !self.make_rows()? {
                     self.hold()?;
                 }
-            } else if self.control.is_paused() {
-                self.hold()?;
             } else {
                 self.go_on()?;
                 self.poll()?;
-                if self.is_time_to_make_rows() {
-                    self.make_rows()?;
-                }
             }
         }
-        self.end();
         Ok(())
     }
 
@@ -197,7 +196,7 @@ impl<'c> Poller<'c> {
                     }
                 }
                 Event::Lost(at) => self.untake(&at)?,
-                Event::Stored(stored) => self.state.stored(stored),
+                Event::Done(batch) => done(batch, &mut self.state, &self.meters, &self.styled),
             }
         }
         Ok(())
@@ -260,14 +259,12 @@ impl<'c> Poller<'c> {
         partition.progress = Progress::Untaken(clock::instant() + TAKE_AGAIN);
         let is_read = partition.started;
         self.hand.records.retain(|record| self.state.is_running(record));
+        self.hand.bytes = self.hand.records.iter().map(Record::size).sum();
         if is_read { self.pause(vec![at.clone()]) } else { Ok(()) }
     }
 
-    /// Passes on which partitions came and went, never before rows that were read earlier.
+    /// Passes on which partitions came and went. What is in hand belongs to none that went.
     fn ask(&mut self) {
-        if self.hand.made.is_some() {
-            return;
-        }
         if !self.state.released.is_empty() {
             let released = Work::Release(std::mem::take(&mut self.state.released));
             if let Err(TrySendError::Full(Work::Release(partitions))) = self.work.try_send(released) {
@@ -290,13 +287,25 @@ impl<'c> Poller<'c> {
         let Hand { records, bytes, .. } = &self.hand;
         let limits = &self.connector.batch;
         let is_full = records.len() >= limits.rows_max || *bytes >= limits.bytes_max;
-        is_full || (!records.is_empty() && self.work.capacity() > 0)
+        !records.is_empty() && (is_full || self.work.capacity() > 0)
     }
 
-    fn make_rows(&mut self) -> Result<(), Error> {
+    /// Makes rows of what is in hand and gives them to the database's side; `false` if that has no room within [`HAND_OVER`], or
+    /// if a schema is not known yet.
+    fn make_rows(&mut self) -> Result<bool, Error> {
         if !self.find_schemas()? {
-            return self.hold();
+            return Ok(false);
         }
+        // Rows are made when they are wanted: until then a record needs no memory but its own.
+        let work = self.work.clone();
+        let wait = if self.state.held { TURN } else { HAND_OVER };
+        let reserved = self.runtime.block_on(async { tokio::time::timeout(wait, work.reserve()).await });
+        let permit = match reserved {
+            Ok(Ok(permit)) => permit,
+            // The other side has ended, and its error is the one to be told.
+            Ok(Err(_)) => return Ok(true),
+            Err(_) => return Ok(false),
+        };
         let began = clock::instant();
         let records = std::mem::take(&mut self.hand.records);
         self.hand.bytes = 0;
@@ -310,8 +319,9 @@ impl<'c> Poller<'c> {
         for span in &batch.spans {
             self.meters.consumed(&span.at.topic, span.records);
         }
-        self.hand.made = Some(Box::new(batch));
-        if self.hand_over() { Ok(()) } else { self.hold() }
+        self.state.handed_over(batch.spans.iter().map(|span| span.at.clone()).collect());
+        permit.send(Work::Store(Box::new(batch)));
+        Ok(true)
     }
 
     /// Whether every schema that the records in hand name is known, or known to be unknown. Asks the registry if not.
@@ -360,27 +370,6 @@ impl<'c> Poller<'c> {
         }
         self.health.set("schema-registry", Ok(()));
         Ok(true)
-    }
-
-    /// Gives made rows to the database's side; `false` if it has no room for them within [`HAND_OVER`].
-    fn hand_over(&mut self) -> bool {
-        let Some(batch) = self.hand.made.take() else { return true };
-        let work = self.work.clone();
-        let wait = if self.state.held { TURN } else { HAND_OVER };
-        let reserved = self.runtime.block_on(async { tokio::time::timeout(wait, work.reserve()).await });
-        match reserved {
-            Ok(Ok(permit)) => {
-                self.state.handed_over(batch.spans.iter().map(|span| span.at.clone()).collect());
-                permit.send(Work::Store(batch));
-            }
-            // The other side has ended, and its error is the one to be told.
-            Ok(Err(_)) => {}
-            Err(_) => {
-                self.hand.made = Some(batch);
-                return false;
-            }
-        }
-        true
     }
 
     /// Polls without reading: the partitions are paused, the group's changes are followed.
@@ -440,11 +429,11 @@ impl<'c> Poller<'c> {
 
     /// Lets the database's side finish what it has in hand, and tells Kafka about it.
     fn end(self) {
-        let Self { work, mut events, runtime, consumer, mut state, connector, .. } = self;
+        let Self { work, mut events, runtime, consumer, mut state, connector, meters, styled, .. } = self;
         drop(work);
         while let Some(event) = runtime.block_on(events.recv()) {
-            if let Event::Stored(stored) = event {
-                state.stored(stored);
+            if let Event::Done(batch) = event {
+                done(batch, &mut state, &meters, &styled);
             }
         }
         if let Err(error) = consumer.commit(&state.offsets()) {
@@ -463,4 +452,17 @@ impl<'c> Poller<'c> {
             _ => Error::failed(cause_chain(error)),
         }
     }
+}
+
+/// Counts and tells what became of a batch, and lets its records go: here, so that the database does not wait for it.
+fn done(mut batch: Box<Batch<'_>>, state: &mut State, meters: &Meters, styled: &Styled) {
+    let Some(outcome) = batch.outcome.take() else {
+        state.stored(Vec::new());
+        return;
+    };
+    state.stored(batch.spans.iter().map(Span::stored).collect());
+    meters.stored(&batch, &outcome);
+    let Outcome { flush, committed_at, .. } = outcome;
+    std::mem::take(&mut batch.traces).stored(&batch, &flush.rejected, committed_at);
+    styled.stored(&batch, &flush.rejected);
 }

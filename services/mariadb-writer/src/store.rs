@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 use tracing::Instrument as _;
 
 use crate::{
-    batch::{Batch, Span, Stored},
+    batch::{Batch, Outcome, Span},
     calls::{Call, Statement},
     connector::Connector,
     database::Session,
@@ -24,7 +24,6 @@ use crate::{
     meters::Meters,
     rejection::Rejection,
     reporter::Reporter,
-    styled::Styled,
     traces::within,
     trouble::{Intolerable, Trouble},
 };
@@ -52,18 +51,18 @@ impl Work<'_> {
 
 /// What the polling side is told.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum Event<'c> {
     /// A partition is held; this is the offset to go on from.
     Taken(TopicPartition, i64),
     /// A partition has been taken by somebody else.
     Lost(TopicPartition),
-    /// A batch is done with: this is how far its partitions are stored.
-    Stored(Vec<Stored>),
+    /// A batch is done with.
+    Done(Box<Batch<'c>>),
 }
 
 /// The database's side of a task.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub(crate) struct Store<'c> {
     /// What the task does.
     pub(crate) connector: Arc<Connector>,
     /// What the task is called in signals about its database.
@@ -77,9 +76,7 @@ pub(crate) struct Store {
     /// Where it says whether the database answers.
     pub(crate) health: Health,
     /// Where it answers the polling side.
-    pub(crate) events: mpsc::Sender<Event>,
-    /// Where it says, in the words of a source pipeline, what is stored.
-    pub(crate) styled: Styled,
+    pub(crate) events: mpsc::Sender<Event<'c>>,
     ledger: Ledger,
     session: Option<Session>,
 }
@@ -91,7 +88,7 @@ const COLLISIONS_LIMIT: Duration = Duration::from_secs(5);
 /// How long the batch in hand may take to be finished after the service was told to stop.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(6);
 
-impl Store {
+impl<'c> Store<'c> {
     /// A task's store; it connects when there is something to do.
     pub(crate) fn new(
         connector: Arc<Connector>,
@@ -99,15 +96,14 @@ impl Store {
         reporter: Option<Reporter>,
         meters: Meters,
         (stop, health): (Stop, Health),
-        events: mpsc::Sender<Event>,
-        styled: Styled,
+        events: mpsc::Sender<Event<'c>>,
     ) -> Self {
         let ledger = Ledger::new(&connector.name);
-        Self { connector, dependency, reporter, meters, stop, health, events, styled, ledger, session: None }
+        Self { connector, dependency, reporter, meters, stop, health, events, ledger, session: None }
     }
 
     /// Does what it is asked until nobody asks any more; when told to stop, it finishes what it has in hand.
-    pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<Work<'_>>) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<Work<'c>>) -> Result<(), Error> {
         while let Some(mut work) = asked.recv().await {
             if self.stop.is_stopping() {
                 break;
@@ -116,8 +112,13 @@ impl Store {
                 batch.traces.begin(&batch.records, &self.connector.name);
             }
             let trace = work.trace();
-            let insisting = pin!(self.insist(&mut work));
-            within(trace, insisting).await?;
+            {
+                let insisting = pin!(self.insist(&mut work));
+                within(trace, insisting).await?;
+            }
+            if let Work::Store(batch) = work {
+                self.tell(Event::Done(batch)).await;
+            }
         }
         if let Some(session) = self.session.take() {
             session.close().await;
@@ -271,7 +272,8 @@ impl Store {
             let is_committed = batch.spans.iter().all(|span| moved(span) == Some(true));
             batch.traces.answer_found(batch.spans.iter().find_map(moved));
             if is_committed {
-                return self.finish(batch, flush).await;
+                finish(batch, flush);
+                return Ok(());
             }
         }
         if batch.spans.iter().any(|span| !self.ledger.is_due(&span.at, span.first_offset)) {
@@ -281,7 +283,6 @@ impl Store {
         let mut flush = Flush::new(batch, clock::instant());
         if batch.records.is_empty() {
             std::mem::take(&mut batch.traces).stored(batch, &[], clock::system());
-            self.tell(Event::Stored(Vec::new())).await;
             return Ok(());
         }
         batch.traces.flushing(clock::system);
@@ -306,7 +307,8 @@ impl Store {
             }
         }
         self.ledger.committed(&batch.spans);
-        self.finish(batch, flush).await
+        finish(batch, flush);
+        Ok(())
     }
 
     /// Dead letters are acknowledged before the move of the ledger is committed. After a crash in between there may be two
@@ -364,19 +366,16 @@ impl Store {
         Ok(None)
     }
 
-    async fn finish(&mut self, batch: &mut Batch<'_>, mut flush: Flush) -> Result<(), Trouble> {
-        for (index, _) in &flush.rejected {
-            flush.tally.set_aside(batch.records[*index as usize].topic());
-        }
-        self.meters.stored(batch, &flush);
-        std::mem::take(&mut batch.traces).stored(batch, &flush.rejected, clock::system());
-        self.styled.stored(batch, &flush.rejected);
-        self.tell(Event::Stored(batch.spans.iter().map(Span::stored).collect())).await;
-        Ok(())
-    }
-
     /// The polling side reads its events in every turn; if it has ended there is nobody left to tell.
-    async fn tell(&self, event: Event) {
+    async fn tell(&self, event: Event<'c>) {
         let _ = self.events.send(event).await;
     }
+}
+
+/// The batch is committed; what there is to count and to tell of it is left to the polling side.
+fn finish(batch: &mut Batch<'_>, mut flush: Flush) {
+    for (index, _) in &flush.rejected {
+        flush.tally.set_aside(batch.records[*index as usize].topic());
+    }
+    batch.outcome = Some(Outcome { flush, committed: clock::instant(), committed_at: clock::system() });
 }

@@ -80,12 +80,10 @@ const FENCED_AGAIN: Duration = Duration::from_secs(30);
 /// Answers of the database's side that wait to be read; they are read in every turn.
 const EVENTS_WAITING: usize = 64;
 
-/// What a task's consumer does otherwise than the services' others. A writer holds several connectors, so each fetches
-/// little ahead: two batches are enough to keep the database busy, and a third less memory is used than with more.
-const CONSUMER: [(&str, &str); 4] = [
+/// What a task's consumer does otherwise than the services' others.
+const CONSUMER: [(&str, &str); 2] = [
+    // A writer has several connectors, and the database is slower than any fetch.
     ("queued.min.messages", "5000"),
-    ("queued.max.messages.kbytes", "2048"),
-    ("fetch.message.max.bytes", "131072"),
     // Topics that are created later are found within this time.
     ("topic.metadata.refresh.interval.ms", "5000"),
 ];
@@ -143,7 +141,6 @@ impl Task {
             meters.clone(),
             (stop.clone(), health.clone()),
             told,
-            styled.clone(),
         );
         let poller = Poller {
             view: cluster.view(meters.clone(), connector.topics.names()),
@@ -207,7 +204,8 @@ fn consumer_settings(connector: &Connector, number: u32, instance: Option<&str>)
         client_id: format!("{group_id}-{number}"),
         instance_id: instance.map(|instance| format!("{group_id}-{instance}-{number}")),
         group_id,
-        properties: own.into_iter().chain(properties(&connector.consumer_properties)).collect(),
+        defaults: own.into(),
+        properties: properties(&connector.consumer_properties),
     }
 }
 

@@ -94,15 +94,17 @@ impl Meters {
 
     /// Counts a batch that is committed; the traced ones among its records are examples of how long it took.
     pub(crate) fn count(&self, batch: &[Record<'_>], verdicts: &[Verdict], traced: &[Followed], laps: &Laps) {
-        self.count_judged(batch.iter().map(Record::topic).zip(verdicts));
+        // Records come a partition at a time.
+        let stretches = batch.chunk_by(Record::is_beside);
+        let topics = stretches.flat_map(|stretch| std::iter::repeat_n(stretch[0].topic(), stretch.len()));
+        self.count_judged(topics.zip(verdicts));
         self.batch_records.record(batch.len() as u64);
         self.process.record_time(laps.took(Step::Poll, Step::Commit));
         self.commit.record_time(laps.took(Step::Send, Step::Commit));
         let now_ms = clock::now_ms();
-        // Records come a partition at a time.
-        for run in batch.chunk_by(|a, b| a.topic() == b.topic()) {
-            let times = run.iter().map(Record::timestamp_ms);
-            self.outlet(run[0].topic()).latency_ms.record_all(times.filter_map(|ms| age(ms, now_ms)));
+        for stretch in batch.chunk_by(Record::is_beside) {
+            let times = stretch.iter().map(Record::timestamp_ms);
+            self.outlet(stretch[0].topic()).latency_ms.record_all(times.filter_map(|ms| age(ms, now_ms)));
         }
         for record in traced {
             if let Some(age) = age(record.timestamp_ms, now_ms) {

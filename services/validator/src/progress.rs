@@ -77,8 +77,8 @@ struct Added {
 }
 
 impl Tally {
-    /// Counts one record, the newest of its partition.
-    pub fn add(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: i64, is_valid: bool) {
+    /// Counts neighbouring records of a partition by the offset and the timestamp of the last of them, the newest of its partition.
+    pub fn add(&mut self, topic: &str, partition: i32, offset: i64, timestamp_ms: i64, counts: Counts) {
         let is_it = |added: &Added| added.at.partition == partition && *added.at.topic == *topic;
         let index = self.added.iter().position(is_it).unwrap_or_else(|| {
             let at = TopicPartition { topic: topic.into(), partition };
@@ -88,12 +88,7 @@ impl Tally {
         let added = &mut self.added[index];
         added.next_offset = offset + 1;
         added.timestamp_ms = timestamp_ms;
-        added.counts.read += 1;
-        if is_valid {
-            added.counts.valid += 1;
-        } else {
-            added.counts.dead += 1;
-        }
+        added.counts = added.counts.plus(counts);
     }
 }
 
@@ -188,8 +183,8 @@ mod tests {
         assert_eq!(start, [(toll(0), Position::Offset(7)), (toll(1), Position::Beginning)]);
 
         let mut tally = Tally::default();
-        tally.add("toll", 0, 7, 1_040, true);
-        tally.add("toll", 0, 9, 1_060, false);
+        tally.add("toll", 0, 7, 1_040, Counts { read: 1, valid: 1, dead: 0 });
+        tally.add("toll", 0, 9, 1_060, Counts { read: 1, valid: 0, dead: 1 });
         let expected = Counts { read: 9, valid: 6, dead: 3 };
         assert_eq!(progress.offsets(&tally), [(toll(0), 10, expected.to_metadata())]);
         let untouched = Counts { read: 7, valid: 5, dead: 2 };

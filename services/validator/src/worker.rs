@@ -20,7 +20,7 @@ use crate::{
     headers,
     laps::{Laps, Step},
     meters::Meters,
-    progress::{Progress, Tally},
+    progress::{Counts, Progress, Tally},
     schemas::Patient,
     stream::Stream,
     traced::{Traced, Tracing},
@@ -141,7 +141,7 @@ impl Worker {
                 group_id: settings.group_id.clone(),
                 client_id: id.clone(),
                 instance_id: settings.instance.as_ref().map(|_| id.clone()),
-                properties: Vec::new(),
+                ..ConsumerSettings::default()
             },
             transactional_id: id,
             limits: BatchLimits {
@@ -260,15 +260,17 @@ impl Worker {
 
     fn judge(&mut self, batch: &[Record<'_>]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(batch.len());
-        for record in batch {
-            let (stream, bench) = find(&mut self.streams, record);
-            let raw = Raw {
-                value: record.value(),
-                partition: record.partition(),
-                offset: record.offset(),
-                timestamp_ms: record.timestamp_ms(),
-            };
-            verdicts.push(bench.judge(stream, raw, record.headers(), &self.schemas)?);
+        for run in batch.chunk_by(Record::is_beside) {
+            let (stream, bench) = find(&mut self.streams, &run[0]);
+            for record in run {
+                let raw = Raw {
+                    value: record.value(),
+                    partition: record.partition(),
+                    offset: record.offset(),
+                    timestamp_ms: record.timestamp_ms(),
+                };
+                verdicts.push(bench.judge(stream, raw, record.headers(), &self.schemas)?);
+            }
         }
         Ok(verdicts)
     }
@@ -281,33 +283,37 @@ impl Worker {
         traced: &mut Traced,
     ) -> Result<(), kafka::Error> {
         run.producer.begin()?;
-        for (record, verdict) in batch.iter().zip(verdicts) {
-            let found = find(&mut self.streams, record);
-            let span = self.tracing.follow(traced, record, verdict, found);
-            let context = span.as_ref().map(|span| span.context().traceparent());
-            let context = context.as_deref();
-            let (stream, _) = found;
-            let (topic, value, headers) = match verdict {
-                Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None, context)),
-                Verdict::Marked(marks) => {
-                    let normalised = marks.normalised.as_ref().map(|normalised| &*normalised.value);
-                    let headers = headers::valid(record, Some(marks), context);
-                    (&stream.valid, normalised.or(record.value()), headers)
-                }
-                Verdict::Refused(refusal) => {
-                    let version = stream.contract.version();
-                    (&stream.dlq, record.value(), headers::dead_letter(record, refusal, version, context))
-                }
-            };
-            run.producer.send(Outgoing {
-                topic,
-                partition: Some(record.partition()),
-                key: record.key(),
-                value,
-                timestamp_ms: Some(record.timestamp_ms()),
-                headers,
-                receipt: span.map(kafka::ended_by),
-            })?;
+        let mut verdicts = verdicts.iter();
+        for stretch in batch.chunk_by(Record::is_beside) {
+            let found = find(&mut self.streams, &stretch[0]);
+            for (record, verdict) in stretch.iter().zip(&mut verdicts) {
+                let span = self.tracing.follow(traced, record, verdict, found);
+                let context = span.as_ref().map(|span| span.context().traceparent());
+                let context = context.as_deref();
+                let (stream, _) = found;
+                let (topic, value, headers) = match verdict {
+                    Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None, context)),
+                    Verdict::Marked(marks) => {
+                        let normalised = marks.normalised.as_ref().map(|normalised| &*normalised.value);
+                        let headers = headers::valid(record, Some(marks), context);
+                        (&stream.valid, normalised.or(record.value()), headers)
+                    }
+                    Verdict::Refused(refusal) => {
+                        let version = stream.contract.version();
+                        let headers = headers::dead_letter(record, refusal, version, context);
+                        (&stream.dlq, record.value(), headers)
+                    }
+                };
+                run.producer.send(Outgoing {
+                    topic,
+                    partition: Some(record.partition()),
+                    key: record.key(),
+                    value,
+                    timestamp_ms: Some(record.timestamp_ms()),
+                    headers,
+                    receipt: span.map(kafka::ended_by),
+                })?;
+            }
         }
         Ok(())
     }
@@ -328,7 +334,8 @@ impl Worker {
         let is_tried = is_tried || patience.is_tried();
         self.health.set(TRANSACTIONS, Ok(()));
         if error.class() == Class::Data {
-            let hint = "a topic takes smaller records than the one before it; raise its max.message.bytes";
+            let hint = "a topic takes smaller records than the one before it, or smaller batches; raise its max.message.bytes, or lower \
+                batch.size by --kafka-property";
             return Err(Error::failed(format!("{error}; {hint}")).into());
         }
         if is_tried {
@@ -344,10 +351,10 @@ impl Worker {
         Handle::current().block_on(pause);
     }
 
-    /// Takes the transactional id, which aborts what an earlier holder left open; no trouble with a transaction outlives it.
+    /// Takes the transactional ids, which aborts what an earlier holder left open; no trouble with a transaction outlives it.
     fn take_transactional_id(&self) -> Result<TransactionalProducer, Error> {
         let producer = self.wait("kafka", || {
-            let producer = self.kafka.transactional_producer(&self.transactional_id);
+            let producer = self.kafka.alternating_producer(&self.transactional_id);
             producer.and_then(|producer| producer.init().map(|()| producer)).map_err(attempt)
         })?;
         self.health.set(TRANSACTIONS, Ok(()));
@@ -437,9 +444,13 @@ fn list(partitions: &[TopicPartition]) -> String {
 
 fn tally(batch: &[Record<'_>], verdicts: &[Verdict]) -> Tally {
     let mut tally = Tally::default();
-    for (record, verdict) in batch.iter().zip(verdicts) {
-        let (topic, partition) = (record.topic(), record.partition());
-        tally.add(topic, partition, record.offset(), record.timestamp_ms(), verdict.is_valid());
+    let mut verdicts = verdicts.iter();
+    for stretch in batch.chunk_by(Record::is_beside) {
+        let last = &stretch[stretch.len() - 1];
+        let valid = verdicts.by_ref().take(stretch.len()).filter(|verdict| verdict.is_valid()).count() as u64;
+        let read = stretch.len() as u64;
+        let counts = Counts { read, valid, dead: read - valid };
+        tally.add(last.topic(), last.partition(), last.offset(), last.timestamp_ms(), counts);
     }
     tally
 }
