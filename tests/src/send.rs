@@ -9,6 +9,9 @@ use crate::{Pipeline, Read};
 /// How long the broker may take to acknowledge.
 const ACKNOWLEDGED_IN: Duration = Duration::from_secs(30);
 
+/// Records in a row that go to the same partition, so that the client's batches are full.
+const RUN_LENGTH: u64 = 1_000;
+
 impl Pipeline {
     /// Writes these values to a topic, each with the same key, and waits until all are acknowledged.
     pub fn send(&self, topic: &str, key: Option<&str>, values: &[Vec<u8>]) {
@@ -18,6 +21,24 @@ impl Pipeline {
                 topic,
                 partition: None,
                 key: key.map(str::as_bytes),
+                value: Some(value),
+                timestamp_ms: None,
+                headers: Headers::new(),
+                receipt: None,
+            };
+            producer.send(record).expect("queued");
+        }
+        producer.drain(ACKNOWLEDGED_IN).expect("acknowledged");
+    }
+
+    /// Writes so many records to a topic as fast as it can, the same few again and again, and spreads them over the partitions.
+    pub fn preload(&self, topic: &str, partitions: u64, values: &[Vec<u8>], count: u64) {
+        let producer = self.kafka().producer("preload", &[]).expect("a producer");
+        for (number, value) in (0..count).zip(values.iter().cycle()) {
+            let record = Outgoing {
+                topic,
+                partition: Some((number / RUN_LENGTH % partitions) as i32),
+                key: None,
                 value: Some(value),
                 timestamp_ms: None,
                 headers: Headers::new(),

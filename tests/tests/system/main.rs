@@ -7,6 +7,7 @@ mod feeds;
 mod kills;
 mod log_styles;
 mod malformed;
+mod memory;
 mod outages;
 mod passport;
 mod refusals;
