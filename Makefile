@@ -12,6 +12,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # Settings of `make demo`. The command line tool has its own defaults: only what is given is handed on.
 # (bash has a variable SECONDS as well; the recipes use make's, which is put into the text before bash sees it.)
 DEMO_FLAGS = $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) $(if $(MALFORMED),--malformed $(MALFORMED)) $(if $(JAEGER),--jaeger)
+# Settings of `make bench` and `make bench-peers`, likewise.
+BENCH_FLAGS = $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SAVE),--save $(SAVE))
 BINARIES = -p turnpike -p toll-generator -p traffic-generator -p weather-generator -p validator -p mariadb-writer
 
 ##@ Run
@@ -107,9 +109,14 @@ test-compose: need-cargo ## The containers, for real: up, verify, scale, kill, r
 	TURNPIKE_TEST_COMPOSE=1 cargo test --locked -p system-tests --test compose -- --nocapture
 
 .PHONY: bench
-bench: setup ## What telemetry costs each service at full speed, beside the same without (some minutes); target/bench/report.json
-	cargo build --release --locked $(BINARIES)
-	cargo run --release --locked -p bench -- telemetry
+bench: setup ## Every figure beside its limit (about 28 min; QUICK=1: 5 min; ONLY=writer,path; SAVE=name keeps it in docs/results)
+	cargo build --release --locked $(BINARIES) -p bench
+	target/release/bench suite $(BENCH_FLAGS)
+
+.PHONY: bench-peers
+bench-peers: setup ## The writer's work by Kafka Connect and by Python, in turn with the writer (about 40 min; PLUGIN=dir: another sink)
+	cargo build --release --locked $(BINARIES) -p bench
+	target/release/bench peers $(BENCH_FLAGS) $(if $(PLUGIN),--plugin $(PLUGIN)) $(if $(PLUGIN_CONFIG),--plugin-config $(PLUGIN_CONFIG))
 
 .PHONY: bench-queries
 bench-queries: setup ## Median time and index of each named query on ROWS stored passages (default 10 million; some minutes)

@@ -1,103 +1,200 @@
-//! What telemetry costs: each service at full speed with one record in a thousand traced, in turn with telemetry off.
+//! What telemetry costs: each service at full speed with one record in a thousand traced, beside the same service without.
+//!
+//! On a machine whose speed drifts by a third within a minute, two runs after each other say nothing about three per cent. So
+//! both services of a pair live at the same time, and one of them is stopped (SIGSTOP) while the other works: they take turns of
+//! less than a second, and whatever drifts is the same for both ([`turns`]). Processor time is told as well: it does not
+//! depend on who else wants the processor.
 
-mod leg;
+mod turns;
 
-use std::process::ExitCode;
-
-use leg::{STAGES, Setting};
+use local_stack::Process;
+use serde_json::json;
 use service::Error;
+use system_tests::otlp::Collector;
 
 use crate::{
-    progress,
-    report::{Figure, median, publish},
-    say,
+    pairs, progress,
+    raw::{Kind, Raw, end},
+    report::Figure,
+    rows::{PASSAGES, Table},
+    setting::Setting,
+    suite::Item,
     watch::Seen,
 };
+use turns::{Turn, Turns};
 
-/// How much, how often, and what is promised.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Options {
-    /// Records that the writer works off in each run; the validator twice as many, the generator four times
-    #[arg(long, default_value_t = 500_000, value_name = "RECORDS", value_parser = clap::value_parser!(u64).range(10_000..))]
-    records: u64,
-    /// How many pairs of runs
-    #[arg(long, default_value_t = 5, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
-    pairs: u32,
-    /// Share of records that are traced
-    #[arg(long, default_value_t = 0.001, value_name = "SHARE")]
-    share: f64,
-    /// The least that the speed with telemetry may be, as a share of the speed without, in the median
-    #[arg(long, default_value_t = 0.97, value_name = "RATIO")]
-    limit: f64,
+/// What is measured here.
+pub(crate) const ITEMS: &[Item] = &[
+    Item { names: &["telemetry.generator", "telemetry.generator_cpu"], seconds: [50, 14], run: generator },
+    Item { names: &["telemetry.validator", "telemetry.validator_cpu"], seconds: [80, 22], run: validator },
+    Item { names: &["telemetry.writer", "telemetry.writer_cpu"], seconds: [70, 20], run: writer },
+];
+
+/// Records that are there to be worked off, with contexts and without.
+const RECORDS: u64 = 4_000_000;
+const RECORDS_QUICK: u64 = 1_700_000;
+const PARTITIONS: i32 = 4;
+/// The share of records that are traced: the default of the services.
+const SHARE: &str = "0.001";
+
+const UNIT: &str = "records/s";
+const UNIT_CPU: &str = "processor s per million";
+const OFF: &str = "telemetry off";
+
+/// The tables of the two writers.
+const TABLE_ON: Table = Table { name: "bench.telemetry_on", ..PASSAGES };
+const TABLE_OFF: Table = Table { name: "bench.telemetry_off", ..PASSAGES };
+
+/// Whether a service has telemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Is {
+    On,
+    Off,
 }
 
-/// A spread beyond this says more about the machine than about the services.
-const SPREAD_MAX: f64 = 0.3;
-
-/// Measures in pairs; exit code 1 if telemetry costs more than is promised, or if the machine is too noisy to tell.
-pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
-    let setting = Setting::start(options.records, options.share)?;
-    // Each stage with telemetry and without.
-    let mut with: [Vec<Seen>; STAGES.len()] = Default::default();
-    let mut without = with.clone();
-    for pair in 0..options.pairs {
-        // Whatever drifts while the bench runs hits both: on, off, off, on.
-        for is_on in [pair % 2 == 0, pair % 2 != 0] {
-            let seen = setting.leg(pair, is_on)?;
-            let stages = if is_on { &mut with } else { &mut without };
-            for (stage, seen) in stages.iter_mut().zip(seen) {
-                stage.push(seen);
-            }
+impl Is {
+    fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
         }
-        progress(format!("pair {} of {} is measured", pair + 1, options.pairs));
     }
-    let traced = setting.spans();
-    let figures: Vec<Figure> = STAGES
-        .iter()
-        .zip(with.iter().zip(&without))
-        .map(|(stage, (with, without))| figure(stage, with, without))
-        .collect();
-    publish(&figures)?;
-    say(format!("{traced} spans arrived"))?;
-    if traced == 0 {
-        return Err(Error::failed("no span arrived, so what was measured is not telemetry"));
-    }
-    let noisy: Vec<&str> = figures
-        .iter()
-        .filter(|figure| figure.max - figure.min > SPREAD_MAX)
-        .map(|figure| &*figure.name)
-        .collect();
-    if !noisy.is_empty() {
-        say(format!(
-            "\nno verdict: too noisy a machine, the ratios of {} spread over {:.0} %",
-            noisy.join(", "),
-            SPREAD_MAX * 100.0
-        ))?;
-        return Ok(ExitCode::FAILURE);
-    }
-    let missed: Vec<&Figure> = figures.iter().filter(|figure| figure.ratio < options.limit).collect();
-    for Figure { name, ratio, .. } in &missed {
-        say(format!("\nnot reached: {name} {ratio:.3} instead of {}", options.limit))?;
-    }
-    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn figure(stage: &str, with: &[Seen], without: &[Seen]) -> Figure {
-    let of = |seen: &[Seen], what: fn(&Seen) -> f64| median(&seen.iter().map(what).collect::<Vec<_>>());
-    let ratios: Vec<f64> =
-        with.iter().zip(without).map(|(with, without)| with.speed / without.speed).collect();
-    Figure {
-        name: format!("telemetry.{stage}"),
-        value: of(with, |seen| seen.speed),
-        unit: "records/s",
-        limit: "telemetry off",
-        limit_value: of(without, |seen| seen.speed),
-        ratio: median(&ratios),
-        min: ratios.iter().copied().fold(f64::INFINITY, f64::min),
-        max: ratios.iter().copied().fold(0.0, f64::max),
-        pairs: ratios.len(),
-        cpu_s_per_million: of(with, |seen| seen.cpu_s_per_million),
-        limit_cpu_s_per_million: of(without, |seen| seen.cpu_s_per_million),
-        peak_rss_mib: with.iter().map(|seen| seen.peak_rss_mib).fold(0.0, f64::max),
+/// Somebody who receives what the services say.
+struct Receiver(Collector);
+
+impl Receiver {
+    fn start(setting: &Setting) -> Self {
+        Self(Collector::start(setting.stack.folder()))
     }
+
+    fn spawn(
+        &self,
+        setting: &Setting,
+        service: &str,
+        run: &str,
+        is: Is,
+        arguments: &[&str],
+    ) -> Result<Process, Error> {
+        let endpoint = self.0.endpoint();
+        setting.spawn_with(service, run, arguments, &variables(is, &endpoint))
+    }
+
+    /// A topic as it is where all services have telemetry, or where none has.
+    fn raw(&self, setting: &Setting, is: Is) -> Result<Raw, Error> {
+        let records = if setting.quick { RECORDS_QUICK } else { RECORDS };
+        let topic = format!("bench.telemetry-{}", is.name());
+        let endpoint = self.0.endpoint();
+        let kind = Kind { telemetry: &variables(is, &endpoint), ..Kind::default() };
+        Raw::made(setting, &topic, PARTITIONS, records, kind)
+    }
+
+    /// Without spans it was not telemetry that was measured.
+    fn expect_spans(&self) -> Result<(), Error> {
+        let spans = self.0.spans().all().len();
+        progress(format!("  {spans} spans arrived"));
+        if spans == 0 { Err(Error::failed("no span arrived")) } else { Ok(()) }
+    }
+}
+
+/// Variables of a service, whatever the shell has set.
+fn variables(is: Is, endpoint: &str) -> Vec<(&'static str, &str)> {
+    match is {
+        Is::On => vec![
+            ("OTEL_SDK_DISABLED", "false"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+            ("OTEL_TRACES_SAMPLER_ARG", SHARE),
+        ],
+        Is::Off => vec![("OTEL_SDK_DISABLED", "true")],
+    }
+}
+
+/// Lets both take turns, in as many pairs of processes as were asked for. `start` starts one of them, and says how far it is.
+fn measure<'s>(
+    setting: &Setting,
+    figures: &mut Vec<Figure>,
+    name: &str,
+    mut start: impl FnMut(Is) -> Result<Turn<'s>, Error>,
+) -> Result<(), Error> {
+    let (mut on, mut off) = (Vec::new(), Vec::new());
+    for pair in 0..setting.pairs {
+        let first = if pair.is_multiple_of(2) { Is::On } else { Is::Off };
+        let second = if first == Is::On { Is::Off } else { Is::On };
+        let turns = if setting.quick { Turns::QUICK } else { Turns::FULL };
+        let [of_first, of_second] = turns.take(&[start(first)?, start(second)?])?;
+        let (of_on, of_off) = if first == Is::On { (of_first, of_second) } else { (of_second, of_first) };
+        progress(format!(
+            "  {name}, pair {}: {:.3} of the speed without",
+            pair + 1,
+            of_on.speed / of_off.speed
+        ));
+        on.push(of_on);
+        off.push(of_off);
+    }
+    let limits: Vec<f64> = off.iter().map(|seen| seen.speed).collect();
+    figures.push(pairs::figure(name, UNIT, OFF, &on, Some(&limits)));
+    let cpu: Vec<Seen> = on.iter().map(|seen| Seen { speed: seen.cpu_s_per_million, ..*seen }).collect();
+    let limits: Vec<f64> = off.iter().map(|seen| seen.cpu_s_per_million).collect();
+    figures.push(pairs::figure(&format!("{name}_cpu"), UNIT_CPU, OFF, &cpu, Some(&limits)));
+    Ok(())
+}
+
+fn generator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
+    let receiver = Receiver::start(setting);
+    measure(setting, figures, "telemetry.generator", |is| {
+        let topic = setting.fresh(&format!("telemetry-generator-{}", is.name()));
+        setting.create_topic(&topic, PARTITIONS)?;
+        let passing = setting.passing_stream(&topic);
+        let process =
+            receiver.spawn(setting, "toll-generator", &topic, is, &["--topic", &topic, "--rate", "0"])?;
+        let done = move || {
+            // Goes with whoever asks: after the process.
+            let _held = &passing;
+            end(setting.admin(), &topic, PARTITIONS)
+        };
+        Ok(Turn { process, records: u64::MAX, done: Box::new(done) })
+    })?;
+    receiver.expect_spans()
+}
+
+fn validator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
+    let receiver = Receiver::start(setting);
+    measure(setting, figures, "telemetry.validator", |is| {
+        let raw = receiver.raw(setting, is)?;
+        for output in ["valid", "dlq"] {
+            setting.renew_topic(&format!("{}.{output}", raw.topic), PARTITIONS)?;
+        }
+        let run = setting.fresh(&format!("telemetry-validator-{}", is.name()));
+        let stream = format!("{}=schemas/toll_passage", raw.topic);
+        let arguments = ["--group-id", &*run, "--stream", &stream];
+        let process = receiver.spawn(setting, "validator", &run, is, &arguments)?;
+        let group = raw.group(setting, &run)?;
+        Ok(Turn { process, records: raw.records, done: Box::new(move || group.committed()) })
+    })?;
+    receiver.expect_spans()
+}
+
+fn writer(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
+    let receiver = Receiver::start(setting);
+    measure(setting, figures, "telemetry.writer", |is| {
+        let raw = receiver.raw(setting, is)?;
+        let table = if is == Is::On { TABLE_ON } else { TABLE_OFF };
+        table.clear(setting)?;
+        let run = setting.fresh(&format!("telemetry-writer-{}", is.name()));
+        let config = json!({
+            "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector",
+            "tasks.max": "1",
+            "topics": raw.topic,
+            "table.name.format": table.name,
+            "insert.mode": "insert",
+            "fields.whitelist": table.columns,
+        });
+        let folder = setting.connector(&run, &config)?;
+        let process = receiver.spawn(setting, "mariadb-writer", &run, is, &["--connectors", &folder])?;
+        Ok(Turn { process, records: raw.records, done: Box::new(move || setting.stored(&run)) })
+    })?;
+    receiver.expect_spans()?;
+    TABLE_ON.drop(setting)?;
+    TABLE_OFF.drop(setting)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Seen {
 }
 
 /// How often it is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(10);
 /// How long nothing may move.
 const STILL_MAX: Duration = Duration::from_mins(1);
 /// The first part of the work, which is not measured: clients connect, groups form.
@@ -38,6 +38,9 @@ pub(crate) fn watch(
         }
         if let Some((first, since, cpu)) = begun.filter(|_| count >= total) {
             let records = (count - first) as f64;
+            if count == first {
+                return Err(Error::failed(format!("{} was done between two looks", process.name())));
+            }
             return Ok(Seen {
                 speed: records / (now - since).as_secs_f64(),
                 cpu_s_per_million: (cpu_seconds(process)? - cpu) / records * 1e6,
@@ -48,22 +51,32 @@ pub(crate) fn watch(
             (last, moved) = (count, now);
         }
         if now - moved > STILL_MAX || !process.is_running() {
-            let name = process.name();
-            return Err(Error::failed(format!(
-                "{name} stands at {count} of {total} records; see {}",
-                process.log().display()
-            )));
+            let (name, said) = (process.name(), last_words(process));
+            return Err(Error::failed(format!("{name} stands at {count} of {total} records: {said}")));
         }
         thread::sleep(LOOK);
     }
 }
 
+/// How a process's log ends; the log itself goes with the stack.
+pub(crate) fn last_words(process: &Process) -> String {
+    const LINES: usize = 3;
+    let output = process.output().unwrap_or_default();
+    let lines: Vec<&str> = output.lines().collect();
+    lines[lines.len().saturating_sub(LINES)..].join(" | ")
+}
+
 /// Processor time that the process has used so far, user and system.
-fn cpu_seconds(process: &Process) -> Result<f64, Error> {
+pub(crate) fn cpu_seconds(process: &Process) -> Result<f64, Error> {
+    cpu_seconds_of(process.pid())
+}
+
+/// The same of a process by its id.
+pub(crate) fn cpu_seconds_of(pid: u32) -> Result<f64, Error> {
     /// Where the ticks stand behind the command's name, and how many make a second.
     const USER_TICKS: usize = 11;
     const TICKS_A_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid())).map_err(Error::failed)?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(Error::failed)?;
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let ticks =
         fields.split_whitespace().skip(USER_TICKS).take(2).filter_map(|field| field.parse::<f64>().ok());
