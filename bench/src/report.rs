@@ -136,9 +136,11 @@ pub(crate) fn save(
     fs::create_dir_all(folder).map_err(Error::failed)?;
     let mut text = vec![format!("# {title}, {date}\n\n{machine}\n{markdown}")];
     for picture in pictures {
-        let kept = format!("{date}-{picture}");
+        // What a day keeps is told apart by its name; what a picture shows stands at the end of its own.
+        let shows = picture.rsplit('-').next().unwrap_or(picture);
+        let kept = format!("{date}-{name}-{shows}");
         fs::copy(Path::new(FOLDER).join(picture), folder.join(&kept)).map_err(Error::failed)?;
-        text.push(format!("\n![{}]({kept})\n", picture.trim_end_matches(".svg")));
+        text.push(format!("\n![{}]({kept})\n", shows.trim_end_matches(".svg")));
     }
     let file = folder.join(format!("{date}-{name}.md"));
     fs::write(&file, text.concat()).map_err(Error::failed)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kafka::{Headers, Outgoing};
+use kafka::{Headers, Outgoing, Producer};
 
 use crate::{Pipeline, Read};
 
@@ -17,16 +17,7 @@ impl Pipeline {
     pub fn send(&self, topic: &str, key: Option<&str>, values: &[Vec<u8>]) {
         let producer = self.kafka().producer("test", &[]).expect("a producer");
         for value in values {
-            let record = Outgoing {
-                topic,
-                partition: None,
-                key: key.map(str::as_bytes),
-                value: Some(value),
-                timestamp_ms: None,
-                headers: Headers::new(),
-                receipt: None,
-            };
-            producer.send(record).expect("queued");
+            queue(&producer, topic, None, key, value);
         }
         producer.drain(ACKNOWLEDGED_IN).expect("acknowledged");
     }
@@ -35,16 +26,7 @@ impl Pipeline {
     pub fn preload(&self, topic: &str, partitions: u64, values: &[Vec<u8>], count: u64) {
         let producer = self.kafka().producer("preload", &[]).expect("a producer");
         for (number, value) in (0..count).zip(values.iter().cycle()) {
-            let record = Outgoing {
-                topic,
-                partition: Some((number / RUN_LENGTH % partitions) as i32),
-                key: None,
-                value: Some(value),
-                timestamp_ms: None,
-                headers: Headers::new(),
-                receipt: None,
-            };
-            producer.send(record).expect("queued");
+            queue(&producer, topic, Some((number / RUN_LENGTH % partitions) as i32), None, value);
         }
         producer.drain(ACKNOWLEDGED_IN).expect("acknowledged");
     }
@@ -89,4 +71,17 @@ impl Read {
         let fields = shape.fields().iter().zip(&values);
         fields.map(|(field, value)| (field.name.clone(), text(value, field))).collect()
     }
+}
+
+fn queue(producer: &Producer, topic: &str, partition: Option<i32>, key: Option<&str>, value: &[u8]) {
+    let record = Outgoing {
+        topic,
+        partition,
+        key: key.map(str::as_bytes),
+        value: Some(value),
+        timestamp_ms: None,
+        headers: Headers::new(),
+        receipt: None,
+    };
+    producer.send(record).expect("queued");
 }

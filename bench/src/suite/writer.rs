@@ -166,17 +166,20 @@ fn beside_load(
         1 => LOAD_DATA.to_owned(),
         _ => format!("{LOAD_DATA}, {tasks} sessions"),
     };
-    let ours = |_| {
-        PASSAGES.clear(setting)?;
-        let seen = telling(setting, name, records, || store(setting, name, &config, records))?;
-        PASSAGES.expect_rows(setting, records)?;
-        Ok(seen)
-    };
+    let ours = |_| store_anew(setting, name, &config, records);
     let theirs = |_| {
         PASSAGES.clear(setting)?;
         telling(setting, &limit, records, || PASSAGES.load(setting, &files))
     };
     pairs(name, UNIT, &limit, of, ours, theirs)
+}
+
+/// Stores all records of a topic in the emptied table, which must then hold as many rows.
+fn store_anew(setting: &Setting, name: &str, config: &Value, records: u64) -> Result<Seen, Error> {
+    PASSAGES.clear(setting)?;
+    let seen = telling(setting, name, records, || store(setting, name, config, records))?;
+    PASSAGES.expect_rows(setting, records)?;
+    Ok(seen)
 }
 
 fn append(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
@@ -209,12 +212,7 @@ fn append_vs_insert(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), 
     let passages: Vec<TollPassage> = Passages::new(records, setting.newest_ms).collect();
     let config = document(&topic, &PASSAGES, 1);
     let name = "writer.append_vs_insert";
-    let ours = |_| {
-        PASSAGES.clear(setting)?;
-        let seen = telling(setting, name, records, || store(setting, name, &config, records))?;
-        PASSAGES.expect_rows(setting, records)?;
-        Ok(seen)
-    };
+    let ours = |_| store_anew(setting, name, &config, records);
     let theirs = |_| {
         PASSAGES.clear(setting)?;
         telling(setting, INSERT, records, || rows::insert(setting, &PASSAGES, &passages))
