@@ -17,7 +17,6 @@ mod timeline;
 mod topics;
 mod traced;
 
-use kafka::Property;
 use service::{Context, Error};
 
 pub use config::Config;
@@ -30,10 +29,9 @@ pub async fn run<S: Source>(context: Context<Config<S>>) -> Result<(), Error> {
     let Context { config, metrics, tracer, health, control, tasks, stop, voice } = context;
     let voice = styled::of_stream(voice, S::STREAM);
     control.set_rate(Some(config.rate));
-    let properties = producer_properties(&config);
     let producer = config
         .kafka
-        .telling_producer(S::DESCRIPTION.name, &properties, styled::on_delivery(&voice))
+        .telling_producer(S::DESCRIPTION.name, &[], styled::on_delivery(&voice))
         .map_err(|error| topics::refused(&config, error))?;
     topics::bootstrap(&config, &producer, &stop, &health, &voice).await?;
     let schema_id = schema::id(&config, &stop, &health).await?;
@@ -42,12 +40,4 @@ pub async fn run<S: Source>(context: Context<Config<S>>) -> Result<(), Error> {
     let producing = producing.speaking(&voice).traced_by(&tracer);
     tasks.spawn_thread("producing", move || producing.run());
     tasks.finished().await
-}
-
-/// A broker forgets an idempotent producer whose newest record is a day old by its own timestamp. With simulated times
-/// that can be at any restart of a broker, and a request that overtakes a failed one would then be accepted: so there is
-/// no second one on its way.
-fn producer_properties<S: Source>(config: &Config<S>) -> Vec<Property> {
-    let one = Property { key: "max.in.flight.requests.per.connection".to_owned(), value: "1".to_owned() };
-    config.start_time.map(|_| one).into_iter().collect()
 }

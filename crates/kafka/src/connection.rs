@@ -129,8 +129,13 @@ const FETCH_LIMIT: &str = "fetch.max.bytes";
 const UNPACKED: &str = "message.max.bytes";
 /// After this long without a heartbeat the group gives a member's partitions away.
 const SESSION_TIMEOUT_MS: &str = "10000";
-/// Bytes of one partition in one request, before compression: an idempotent producer has a single request of each on its way.
+/// Bytes of one partition in one request, before compression.
 const PRODUCER_REQUEST_BYTES: &str = "1000000";
+/// Requests of a producer on their way to a broker. A broker takes any sequence number as the first of a producer that it does not know
+/// (KIP-360): one that is just made the leader of a new partition, or has forgotten the producer, would refuse a first request, take the
+/// second, and call the repeated first a duplicate, which is to say stored. So there is no second. It costs little: a broker answers a
+/// connection's requests one after the other.
+const IN_FLIGHT: (&str, &str) = ("max.in.flight.requests.per.connection", "1");
 /// What a producer may hold in memory until the broker has it: bytes of keys and values, and records.
 const SEND_QUEUE: [(&str, &str); 2] =
     [("queue.buffering.max.kbytes", "16384"), ("queue.buffering.max.messages", "40000")];
@@ -293,6 +298,7 @@ impl Connection {
             .set("batch.num.messages", "1000000")
             // What a topic takes is the broker's decision, and is told by the broker.
             .set(UNPACKED, "100000000");
+        set_all(&mut config, &[IN_FLIGHT]);
         set_all(&mut config, &SEND_QUEUE);
         config
     }

@@ -72,9 +72,6 @@ pub(crate) struct Tables {
 
 /// Batches that wait for the database while it is busy with one and the next is being read: so many are in memory, plus two.
 const BATCHES_WAITING: usize = 1;
-/// Dead letters keep their record's timestamp, and a broker forgets a producer whose newest record is a day old. A request
-/// that overtakes a failed one would then be accepted, and the failed one taken for sent: so there is no second one.
-const IN_FLIGHT: (&str, &str) = ("max.in.flight.requests.per.connection", "1");
 /// Being shut out twice within this time means that somebody else uses the same identity.
 const FENCED_AGAIN: Duration = Duration::from_secs(30);
 /// Answers of the database's side that wait to be read; they are read in every turn.
@@ -189,9 +186,7 @@ impl Task {
         let consumer = kafka.consumer(&settings).map_err(refused)?;
         let Some(topic) = &connector.dead_letter_topic else { return Ok((consumer, None)) };
         let client = format!("{}-dlq-{number}", group_of(&connector.name));
-        let (key, value) = IN_FLIGHT;
-        let mut own = vec![Property { key: key.to_owned(), value: value.to_owned() }];
-        own.extend(properties(&connector.producer_properties));
+        let own = properties(&connector.producer_properties);
         let producer = kafka.producer(&client, &own).map_err(refused)?;
         Ok((consumer, Some(Reporter::new(producer, topic, (&connector.name, *number), meters, tracer))))
     }
