@@ -47,7 +47,15 @@ pub(crate) enum Bound {
 }
 
 /// Where each column of the statement takes its value from, for one schema.
-type Projection = Arc<[Source]>;
+type Projection = Arc<[Input]>;
+
+/// What one column takes.
+#[derive(Debug, Clone)]
+struct Input {
+    source: Source,
+    /// Whether the column is text of ASCII alone.
+    ascii: bool,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
@@ -167,8 +175,8 @@ impl AvroRows {
         }
         let fields: &[Field] = schema.transformed.fields();
         scratch.cells.clear();
-        for (source, column) in schema.projection.iter().zip(&self.columns) {
-            scratch.cells.push(match source {
+        for (Input { source, ascii }, column) in schema.projection.iter().zip(&self.columns) {
+            let cell = match source {
                 Source::Field(index) => Cell::new(scratch.values[*index], &fields[*index], column)?,
                 Source::Topic => Cell::Text(record.topic()),
                 Source::Partition => Cell::Int(record.partition()),
@@ -180,7 +188,8 @@ impl AvroRows {
                         format!("schema {id} has no field for column {column}, which takes no NULL");
                     return Err(Rejection::of_column(Reason::MissingField, column, message));
                 }
-            });
+            };
+            scratch.cells.push(if *ascii { cell.of_ascii() } else { cell });
         }
         for cell in &scratch.cells {
             cell.bind(arguments);
@@ -233,7 +242,7 @@ impl AvroRows {
 
     /// Finds anew where each column takes its value from, for every schema.
     fn project(&mut self) {
-        let columns = &self.columns;
+        let (columns, table) = (&self.columns, &self.table);
         for Schema { transformed, projection, .. } in &mut self.schemas {
             let source = |column: &String| match &self.connector.key {
                 KeySource::Coordinates([topic, _, _]) if topic == column => Source::Topic,
@@ -244,11 +253,13 @@ impl AvroRows {
                     let index = transformed
                         .columns()
                         .find_map(|(index, name)| name.eq_ignore_ascii_case(column).then_some(index));
-                    let nullable = self.table.column(column).is_some_and(|column| column.nullable);
+                    let nullable = table.column(column).is_some_and(|column| column.nullable);
                     index.map_or(Source::Absent { nullable }, Source::Field)
                 }
             };
-            *projection = columns.iter().map(source).collect();
+            let ascii = |column: &String| table.column(column).is_some_and(|column| column.ascii);
+            let input = |column: &String| Input { source: source(column), ascii: ascii(column) };
+            *projection = columns.iter().map(input).collect();
         }
     }
 

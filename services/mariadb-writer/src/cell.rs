@@ -77,6 +77,15 @@ impl<'b> Cell<'b> {
         })
     }
 
+    /// The same for a column of ASCII text: as bytes, which the server does not convert from UTF-8 to ASCII. Text that is none stays
+    /// what it is, for the server to refuse.
+    pub(crate) fn of_ascii(self) -> Self {
+        match self {
+            Self::Text(text) if text.is_ascii() => Self::Bytes(text.as_bytes()),
+            other => other,
+        }
+    }
+
     /// Binds the value to the next placeholder.
     pub(crate) fn bind(&self, arguments: &mut MySqlArguments) {
         match self {
@@ -224,6 +233,14 @@ mod tests {
         let time = field(Kind::Int, Some(Logical::TimeMillis));
         assert!(matches!(Cell::new(Value::Int(86_399_999), &time, "t"), Ok(Cell::Time(_))));
         assert!(Cell::new(Value::Int(86_400_000), &time, "t").is_err());
+    }
+
+    /// What a column of ASCII text takes goes there as bytes; for anything else it is the server that has the words.
+    #[test]
+    fn ascii_is_bytes() {
+        assert_eq!(Cell::Text("4b7f").of_ascii(), Cell::Bytes(b"4b7f"));
+        assert_eq!(Cell::Text("Zürich").of_ascii(), Cell::Text("Zürich"));
+        assert_eq!(Cell::Long(7).of_ascii(), Cell::Long(7));
     }
 
     /// SQL has no not-a-number: refused instead of stored as something else.

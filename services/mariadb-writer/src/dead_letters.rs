@@ -13,7 +13,7 @@ use service::Error;
 use sqlx::mysql::MySqlArguments;
 
 use crate::{
-    cell::{bind, date_time},
+    cell::{Cell, bind, date_time},
     connector::{Connector, InsertMode},
     statement::Statements,
     table::Table,
@@ -113,7 +113,9 @@ impl DeadLetterRows {
             Some(letter.headers.as_str()),
         ];
         for (text, column) in texts.into_iter().zip(self.texts) {
-            bind(arguments, text.map(|text| column.fit(text)));
+            let text = text.map(|text| column.fit(text));
+            let cell = text.as_deref().map_or(Cell::Null, Cell::Text);
+            if column.ascii { cell.of_ascii() } else { cell }.bind(arguments);
         }
         bind(arguments, context.partition);
         bind(arguments, context.offset);

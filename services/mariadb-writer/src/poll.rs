@@ -163,7 +163,7 @@ impl<'c> Poller<'c> {
                 Ok(())
             }
             Err(error) => Err(self.kafka_error(&error)),
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
         }
     }
 

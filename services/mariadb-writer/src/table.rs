@@ -26,7 +26,7 @@ pub(crate) struct Column {
     pub(crate) unset: Unset,
     /// Most characters (or bytes) that it holds, if it has a limit.
     pub(crate) length_max: Option<u64>,
-    /// Whether it holds ASCII alone.
+    /// Whether it is text that holds ASCII alone.
     pub(crate) ascii: bool,
 }
 
@@ -60,7 +60,7 @@ const ENGINE: &str = "SELECT t.engine, e.transactions = 'YES' FROM information_s
 
 const COLUMNS: &str = "SELECT column_name, is_nullable = 'YES', \
     is_nullable = 'YES' OR column_default IS NOT NULL OR extra LIKE '%auto_increment%', extra LIKE '%GENERATED%', \
-    character_maximum_length, COALESCE(character_set_name = 'ascii', 0) \
+    character_maximum_length, COALESCE(character_set_name = 'ascii', 0) AND (data_type LIKE '%char' OR data_type LIKE '%text') \
     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position";
 
 const UNIQUE_KEYS: &str = "SELECT index_name, column_name FROM information_schema.statistics \

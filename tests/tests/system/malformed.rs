@@ -1,17 +1,18 @@
 //! Every kind of malformed record ends in the dead letters: right code, right stage, original bytes.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use dead_letter::{Context, FLAGS, Reason, Stage};
 use generator::Source;
-use kafka::{Headers, Outgoing};
+use kafka::{Headers, NewTopic, Outgoing};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use serde_json::json;
 use simulation::{
     World,
     faults::{Kind, Outcome},
 };
-use system_tests::{Expected, Pipeline, Read, Run, Sent, Service, eventually, read_topic};
+use system_tests::{Expected, Pipeline, Read, Run, Sent, Service, assert_drains, eventually, read_topic};
 use toll_generator::Tolls;
 use traffic_generator::Traffic;
 use weather_generator::Weather;
@@ -221,4 +222,61 @@ fn the_largest_bad_record_is_set_aside_whole() {
     assert_eq!(letters[0].header("origin"), Some("test"));
     let stored = pipeline.sql("SELECT reason, LENGTH(record_value) FROM turnpike.dead_letters");
     assert_eq!(stored, "NOT_FRAMED\t1048000");
+}
+
+const TEXTS: &str = r#"{ "type": "record", "name": "Texts", "fields": [
+    { "name": "plain", "type": "string" }, { "name": "fixed", "type": "string" }, { "name": "level", "type": "string" },
+    { "name": "id", "type": "string" }, { "name": "western", "type": "string" }, { "name": "wide", "type": "string" } ] }"#;
+const TEXTS_TABLE: &str = "CREATE TABLE tolldata.texts (plain VARCHAR(9) CHARACTER SET ascii, fixed CHAR(9) CHARACTER SET ascii, \
+    level ENUM('LOW', 'HIGH') CHARACTER SET ascii, id UUID, western VARCHAR(9) CHARACTER SET latin1, wide TEXT CHARACTER SET utf8mb4)";
+
+/// Text is stored as it is whatever a column's character set, and set aside where the column cannot hold it.
+#[test]
+fn text_goes_into_columns_of_any_character_set() {
+    let pipeline = Pipeline::without_topics();
+    pipeline.sql(TEXTS_TABLE);
+    let topics = ["texts", "texts.dlq"].map(|name| NewTopic::new(name, 1, 1));
+    pipeline.kafka().admin().and_then(|admin| admin.create_topics(&topics)).expect("topics");
+    let schema_id = pipeline.register("texts-value", TEXTS);
+    let id = "01a200c8-d78b-77ff-b330-8d683b4dc13e";
+    let records = [
+        ["A-7", "EUR", "LOW", id, "Oslo", "Oslo"],
+        ["", "a b", "HIGH", id, "Zürich", "Zürich 🚗"],
+        ["Zürich", "EUR", "LOW", id, "Oslo", "Oslo"],
+        ["A-7", "Zürich", "LOW", id, "Oslo", "Oslo"],
+        ["A-7", "EUR", "LOW", id, "🚗", "Oslo"],
+        ["A-7", "EUR", "MIDDLE", id, "Oslo", "Oslo"],
+        ["0123456789", "EUR", "LOW", id, "Oslo", "Oslo"],
+    ];
+    let values = records.map(|texts| {
+        let mut value = Vec::new();
+        schema_registry::frame(schema_id, &mut value);
+        for text in texts {
+            // Avro writes a length as a number with a sign.
+            value.push(2 * text.len() as u8);
+            value.extend_from_slice(text.as_bytes());
+        }
+        value
+    });
+    pipeline.send("texts", None, &values);
+    let document = json!({ "name": "texts", "config": {
+        "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector", "topics": "texts",
+        "table.name.format": "tolldata.texts", "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": "texts.dlq",
+        "errors.deadletterqueue.context.headers.enable": "true",
+    } });
+    let file = pipeline.stack.folder().path().join("texts.json");
+    fs::write(&file, document.to_string()).expect("the document is written");
+    let writer = pipeline.spawn(Service::Writer, &["--connectors", &file.display().to_string()]);
+    pipeline.await_read("texts", records.len() as u64);
+    assert_drains(&writer);
+    let stored = pipeline.sql("SELECT * FROM tolldata.texts ORDER BY western");
+    assert_eq!(stored, format!("A-7\tEUR\tLOW\t{id}\tOslo\tOslo\n\ta b\tHIGH\t{id}\tZürich\tZürich 🚗"));
+    let letters = read_topic(&pipeline.kafka(), "texts.dlq");
+    let refused: Vec<_> =
+        letters.iter().map(|letter| (letter.value.as_slice(), context(letter).reason)).collect();
+    let mismatch = Reason::TypeMismatch;
+    let reasons = [mismatch, mismatch, mismatch, mismatch, Reason::ValueTooLong];
+    let expected: Vec<_> = values[2..].iter().map(Vec::as_slice).zip(reasons).collect();
+    assert_eq!(refused, expected);
 }
