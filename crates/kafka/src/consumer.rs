@@ -145,12 +145,16 @@ impl Consumer {
             .map_err(|error| Error::new(format!("subscribe to {}", topics.join(", ")), &error))
     }
 
-    /// Adds records to `batch` until it is full, the time is over, or partitions come or go.
+    /// Adds records to `batch` until it is full, the time is over, or partitions come or go; whether it is full.
     ///
     /// # Errors
     /// [`Class::Infrastructure`] while brokers are away or a topic is missing; the client goes on trying by itself,
     /// and what is in `batch` stays good. [`Class::Config`] if brokers let nobody in who comes so.
-    pub fn poll_batch<'c>(&'c self, limits: &BatchLimits, batch: &mut Vec<Record<'c>>) -> Result<(), Error> {
+    pub fn poll_batch<'c>(
+        &'c self,
+        limits: &BatchLimits,
+        batch: &mut Vec<Record<'c>>,
+    ) -> Result<bool, Error> {
         self.lost.mend(self.inner.client());
         let mut bytes = 0;
         let mut wait = if batch.is_empty() { limits.wait } else { limits.linger };
@@ -180,7 +184,7 @@ impl Consumer {
                 None => {}
             }
         }
-        Ok(())
+        Ok(batch.len() >= limits.rows_max || bytes >= limits.bytes_max)
     }
 
     /// Takes what changed since the last call, oldest first. To be called after each [`Self::poll_batch`].

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use telemetry::names::spans;
 
-/// A step of a batch; each begins when the one before it ends.
+/// A step of a batch; each begins when the one before it ends, or when its turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     Poll,
@@ -20,6 +20,7 @@ pub(crate) enum Step {
 pub(crate) struct Laps {
     began: SystemTime,
     since: Instant,
+    begins: [Duration; 4],
     ends: [Duration; 4],
 }
 
@@ -38,17 +39,26 @@ impl Step {
 impl Laps {
     /// The first step begins now, which both clocks tell.
     pub(crate) fn start(began: SystemTime, since: Instant) -> Self {
-        Self { began, since, ends: [Duration::ZERO; 4] }
+        Self { began, since, begins: [Duration::ZERO; 4], ends: [Duration::ZERO; 4] }
+    }
+
+    /// A step begins now, and not when the one before it ended: the batch had to wait for its turn.
+    pub(crate) fn begin(&mut self, step: Step, now: Instant) {
+        self.begins[step as usize] = now.saturating_duration_since(self.since);
     }
 
     /// A step ends now, and the next one begins.
     pub(crate) fn end(&mut self, step: Step, now: Instant) {
-        self.ends[step as usize] = now.saturating_duration_since(self.since);
+        let end = now.saturating_duration_since(self.since);
+        self.ends[step as usize] = end;
+        if let Some(begin) = self.begins.get_mut(step as usize + 1) {
+            *begin = end;
+        }
     }
 
     /// When a step began.
     pub(crate) fn began(&self, step: Step) -> SystemTime {
-        self.began + self.before(step)
+        self.began + self.begins[step as usize]
     }
 
     /// When a step ended.
@@ -59,10 +69,6 @@ impl Laps {
     /// How long it took from the end of one step to the end of another.
     pub(crate) fn took(&self, after: Step, until: Step) -> Duration {
         self.ends[until as usize].saturating_sub(self.ends[after as usize])
-    }
-
-    fn before(&self, step: Step) -> Duration {
-        (step as usize).checked_sub(1).map_or(Duration::ZERO, |before| self.ends[before])
     }
 }
 
@@ -88,6 +94,23 @@ mod tests {
         assert_eq!(
             (laps.took(Step::Poll, Step::Commit), laps.took(Step::Send, Step::Commit)),
             (ms(15), ms(12))
+        );
+    }
+
+    /// A batch that waits for the one before it is neither judged nor sent meanwhile.
+    #[test]
+    fn waiting_is_no_step() {
+        let ms = Duration::from_millis;
+        let since = clock::instant();
+        let mut laps = Laps::start(UNIX_EPOCH, since);
+        laps.end(Step::Poll, since + ms(5));
+        laps.begin(Step::Judge, since + ms(6));
+        laps.end(Step::Judge, since + ms(8));
+        laps.begin(Step::Send, since + ms(20));
+        assert_eq!(laps.began(Step::Judge), UNIX_EPOCH + ms(6));
+        assert_eq!(
+            (laps.ended(Step::Judge), laps.began(Step::Send)),
+            (UNIX_EPOCH + ms(8), UNIX_EPOCH + ms(20))
         );
     }
 }

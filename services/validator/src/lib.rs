@@ -1,9 +1,11 @@
 //! Judges every record of the raw topics: good ones go on as they came, bad ones to the dead letters with a reason.
 //!
-//! One thread consumes, judges and forwards a batch at a time (`worker.rs`); what a record is worth is decided by
-//! pure code ([`bench`](mod@bench)). Text of the source pipelines is turned into our Avro on the way. The forwarded records, the
-//! dead letters, the offsets they came from and the counts of all three become visible in one Kafka transaction.
+//! One thread consumes, judges and forwards a batch at a time (`worker.rs`); if more waits, that is judged on another while the batch
+//! is committed. What a record is worth is decided by pure code ([`bench`](mod@bench)). Text of the source pipelines is turned into
+//! our Avro on the way. The forwarded records, the dead letters, the offsets they came from and the counts of all three become
+//! visible in one Kafka transaction.
 
+mod batch;
 pub mod bench;
 mod headers;
 mod laps;

@@ -42,8 +42,9 @@ pub struct Settings {
     #[arg(long, env = "TURNPIKE_BATCH_BYTES_MAX", default_value_t = 4 << 20, value_name = "BYTES",
         value_parser = value_parser!(u32).range(1..=1 << 30))]
     pub batch_bytes_max: u32,
-    /// How long a transaction waits for more records after its first, in milliseconds.
-    #[arg(long, env = "TURNPIKE_BATCH_LINGER_MS", default_value_t = 5, value_name = "MS",
+    /// How long a transaction waits for more records after its first, in milliseconds; records gather while the one before it is
+    /// committed.
+    #[arg(long, env = "TURNPIKE_BATCH_LINGER_MS", default_value_t = 0, value_name = "MS",
         value_parser = value_parser!(u64).range(0..=10_000))]
     pub batch_linger_ms: u64,
     /// Register our schema when the first text of a stream comes; if false, the latest registered one is used, and must have

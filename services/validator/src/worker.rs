@@ -1,8 +1,9 @@
 //! The validator's thread: consume, judge, forward, commit; and back to the last commit when something went wrong.
 
 use std::{
-    fs,
+    fs, mem,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -16,11 +17,12 @@ use tokio::runtime::Handle;
 
 use crate::{
     Settings,
-    bench::{Bench, Raw},
+    batch::{Batch, of_stream},
+    bench::Bench,
     headers,
     laps::{Laps, Step},
     meters::Meters,
-    progress::{Counts, Progress, Tally},
+    progress::Progress,
     schemas::Patient,
     stream::Stream,
     traced::{Traced, Tracing},
@@ -194,98 +196,129 @@ impl Worker {
         let topics: Vec<&str> = self.streams.iter().map(|(stream, _)| &*stream.raw).collect();
         consumer.subscribe(&topics)?;
         let mut run = Run { producer, consumer: &consumer, progress: Progress::default(), paused: false };
-        let mut batch: Vec<Record<'_>> = Vec::with_capacity(self.limits.rows_max);
+        let rows_max = self.limits.rows_max;
+        let (mut batch, mut next) = (Batch::with_capacity(rows_max), Batch::with_capacity(rows_max));
         while !self.stop.is_stopping() {
-            let mut laps = Laps::start(clock::system(), clock::instant());
-            let polled = consumer.poll_batch(&self.limits, &mut batch);
-            let is_polled = polled.is_ok();
-            match polled {
-                Err(error) if error.class() == Class::Infrastructure => self.watched.failed(&error),
-                polled => polled?,
+            if batch.records.is_empty() {
+                self.poll(&mut run, self.limits, &mut batch, &mut next)?;
             }
-            laps.end(Step::Poll, clock::instant());
-            let gone = self.follow_group(&mut run)?;
-            if !gone.is_empty() {
-                batch.retain(|record| {
-                    !gone.iter().any(|at| at.partition == record.partition() && *at.topic == *record.topic())
-                });
+            // More is waiting: it is judged while this batch is committed. It is polled before, since what a poll tells of the group must
+            // not come in the middle of a transaction.
+            if batch.is_full {
+                let at_once = BatchLimits { wait: Duration::ZERO, linger: Duration::ZERO, ..self.limits };
+                self.poll(&mut run, at_once, &mut next, &mut batch)?;
             }
-            self.follow_control(&mut run)?;
-            self.watched.reads(is_polled && !run.paused && !run.progress.is_empty(), clock::instant());
-            if !batch.is_empty() && !run.paused {
-                self.handle(&mut run, &batch, laps)?;
+            batch.judge(&mut self.streams, &self.schemas)?;
+            if !batch.records.is_empty() && !self.handle(&mut run, &mut batch, &mut next)? {
+                next.clear();
             }
             batch.clear();
+            mem::swap(&mut batch, &mut next);
         }
         Ok(())
     }
 
-    /// Judges a batch and moves it in one transaction; whatever goes wrong, it is done again or not at all.
-    fn handle(&mut self, run: &mut Run<'_>, batch: &[Record<'_>], mut laps: Laps) -> Result<(), Ended> {
-        let verdicts = self.judge(batch)?;
-        laps.end(Step::Judge, clock::instant());
-        let mut traced = self.tracing.batch(&laps, batch.len());
+    /// Fills a batch, and lets go of what is no longer ours, of that and of the `other` one in hand.
+    fn poll<'c>(
+        &self,
+        run: &mut Run<'c>,
+        limits: BatchLimits,
+        batch: &mut Batch<'c>,
+        other: &mut Batch<'c>,
+    ) -> Result<(), Ended> {
+        batch.laps = Laps::start(clock::system(), clock::instant());
+        let polled = run.consumer.poll_batch(&limits, &mut batch.records);
+        let is_polled = polled.is_ok();
+        match polled {
+            Err(error) if error.class() == Class::Infrastructure => self.watched.failed(&error),
+            polled => batch.is_full = polled?,
+        }
+        batch.laps.end(Step::Poll, clock::instant());
+        let gone = self.follow_group(run)?;
+        self.follow_control(run)?;
+        self.watched.reads(is_polled && !run.paused && !run.progress.is_empty(), clock::instant());
+        for held in [batch, other] {
+            if run.paused {
+                held.clear();
+            } else if !gone.is_empty() {
+                held.give_up(&gone);
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a judged batch in one transaction, and judges the next one meanwhile. Whatever goes wrong, it is done again or not at all:
+    /// `false` says that what is in hand beyond the last commit is read again.
+    fn handle(
+        &mut self,
+        run: &mut Run<'_>,
+        batch: &mut Batch<'_>,
+        next: &mut Batch<'_>,
+    ) -> Result<bool, Ended> {
+        let laps = &mut batch.laps;
+        laps.begin(Step::Send, clock::instant());
+        let mut traced = self.tracing.batch(laps, batch.records.len());
         let before = run.producer.delivered();
-        let sent = self.forward(run, batch, &verdicts, &mut traced);
+        let sent = self.forward(run, batch, &mut traced);
         // What is logged from here on belongs to the transaction's trace.
         let _context = traced.attach();
         let mut patience = Patience::new(self);
-        let tally = tally(batch, &verdicts);
+        let tally = batch.tally();
+        let laps = &mut batch.laps;
         let moved = sent.and_then(|()| {
             laps.end(Step::Send, clock::instant());
-            traced.commits(&laps);
-            run.producer.commit(run.consumer, &run.progress.offsets(&tally), |error| {
-                let goes_on = patience.keep_trying(error);
-                traced.fails(error, goes_on);
-                goes_on
-            })
+            traced.commits(laps);
+            let offsets = run.progress.offsets(&tally);
+            let commit = || {
+                run.producer.commit(run.consumer, &offsets, |error| {
+                    let goes_on = patience.keep_trying(error);
+                    traced.fails(error, goes_on);
+                    goes_on
+                })
+            };
+            self.judge_beside(next, commit)
         });
         laps.end(Step::Commit, clock::instant());
         let is_tried = patience.is_tried();
         if let Err(error) = moved {
-            traced.aborted(&error, &laps);
-            return self.recover(run, error, is_tried);
+            traced.aborted(&error, laps);
+            self.recover(run, error, is_tried)?;
+            return Ok(false);
         }
         run.progress.advance(&tally);
         self.watched.at(run.progress.standings());
-        self.meters.balance(batch.len(), run.producer.delivered() - before);
-        self.meters.count(batch, &verdicts, traced.records(), &laps);
-        traced.committed(&laps);
+        self.meters.balance(batch.records.len(), run.producer.delivered() - before);
+        self.meters.count(&batch.records, &batch.verdicts, traced.records(), laps);
+        traced.committed(laps);
         if is_tried {
             // A first request to commit may still be on its way; a new epoch shuts it out of the next transaction.
             run.producer = self.take_transactional_id()?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn judge(&mut self, batch: &[Record<'_>]) -> Result<Vec<Verdict>, Error> {
-        let mut verdicts = Vec::with_capacity(batch.len());
-        for run in batch.chunk_by(Record::is_beside) {
-            let (stream, bench) = find(&mut self.streams, &run[0]);
-            for record in run {
-                let raw = Raw {
-                    value: record.value(),
-                    partition: record.partition(),
-                    offset: record.offset(),
-                    timestamp_ms: record.timestamp_ms(),
-                };
-                verdicts.push(bench.judge(stream, raw, record.headers(), &self.schemas)?);
+    /// Judges a batch on a thread of its own while `work` is done here. What could not be judged has no verdicts, and is judged later.
+    fn judge_beside<T>(&mut self, batch: &mut Batch<'_>, work: impl FnOnce() -> T) -> T {
+        let (streams, schemas, runtime) = (&mut self.streams, &self.schemas, Handle::current());
+        thread::scope(|scope| {
+            if !batch.records.is_empty() {
+                // Without a thread, or when told to stop in the middle of it, nothing is judged.
+                let _ = thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, move || {
+                    let _inside = runtime.enter();
+                    if batch.judge(streams, schemas).is_err() {
+                        batch.forget();
+                    }
+                });
             }
-        }
-        Ok(verdicts)
+            work()
+        })
     }
 
-    fn forward(
-        &mut self,
-        run: &Run<'_>,
-        batch: &[Record<'_>],
-        verdicts: &[Verdict],
-        traced: &mut Traced,
-    ) -> Result<(), kafka::Error> {
+    fn forward(&mut self, run: &Run<'_>, batch: &Batch<'_>, traced: &mut Traced) -> Result<(), kafka::Error> {
         run.producer.begin()?;
-        let mut verdicts = verdicts.iter();
-        for stretch in batch.chunk_by(Record::is_beside) {
-            let found = find(&mut self.streams, &stretch[0]);
+        let (mut verdicts, mut letters) = (batch.verdicts.iter(), batch.letters.iter());
+        for stretch in batch.records.chunk_by(Record::is_beside) {
+            let found = of_stream(&mut self.streams, &stretch[0]);
             for (record, verdict) in stretch.iter().zip(&mut verdicts) {
                 let span = self.tracing.follow(traced, record, verdict, found);
                 let context = span.as_ref().map(|span| span.context().traceparent());
@@ -299,8 +332,8 @@ impl Worker {
                         (&stream.valid, normalised.or(record.value()), headers)
                     }
                     Verdict::Refused(refusal) => {
-                        let version = stream.contract.version();
-                        let headers = headers::dead_letter(record, refusal, version, context);
+                        let letter = letters.next().expect("each refused record has a letter");
+                        let headers = headers::dead_letter(record, refusal, letter, context);
                         (&stream.dlq, record.value(), headers)
                     }
                 };
@@ -440,23 +473,4 @@ fn attempt(error: kafka::Error) -> Attempt {
 
 fn list(partitions: &[TopicPartition]) -> String {
     partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn tally(batch: &[Record<'_>], verdicts: &[Verdict]) -> Tally {
-    let mut tally = Tally::default();
-    let mut verdicts = verdicts.iter();
-    for stretch in batch.chunk_by(Record::is_beside) {
-        let last = &stretch[stretch.len() - 1];
-        let valid = verdicts.by_ref().take(stretch.len()).filter(|verdict| verdict.is_valid()).count() as u64;
-        let read = stretch.len() as u64;
-        let counts = Counts { read, valid, dead: read - valid };
-        tally.add(last.topic(), last.partition(), last.offset(), last.timestamp_ms(), counts);
-    }
-    tally
-}
-
-fn find<'s>(streams: &'s mut [(Stream, Bench)], record: &Record<'_>) -> &'s mut (Stream, Bench) {
-    let topic = record.topic();
-    let index = streams.iter().position(|(stream, _)| *stream.raw == *topic);
-    &mut streams[index.expect("only subscribed topics are polled")]
 }
