@@ -6,7 +6,8 @@ use rdkafka::ClientConfig;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    Admin, Consumer, Error, OnDelivery, Position, Producer, PropertiesFile, Reader, TransactionalProducer,
+    Admin, Class, Consumer, Error, OnDelivery, Position, Producer, PropertiesFile, Reader,
+    TransactionalProducer,
 };
 
 /// Where the cluster is and how to speak to it.
@@ -133,8 +134,8 @@ const SESSION_TIMEOUT_MS: &str = "10000";
 const PRODUCER_REQUEST_BYTES: &str = "1000000";
 /// Requests of a producer on their way to a broker. A broker takes any sequence number as the first of a producer that it does not know
 /// (KIP-360): one that is just made the leader of a new partition, or has forgotten the producer, would refuse a first request, take the
-/// second, and call the repeated first a duplicate, which is to say stored. So there is no second. It costs little: a broker answers a
-/// connection's requests one after the other.
+/// second, and call the repeated first a duplicate, which is to say stored. So there is no second. To a broker that is near it costs little:
+/// it answers a connection's requests one after the other anyway.
 const IN_FLIGHT: (&str, &str) = ("max.in.flight.requests.per.connection", "1");
 /// What a producer may hold in memory until the broker has it: bytes of keys and values, and records.
 const SEND_QUEUE: [(&str, &str); 2] =
@@ -215,6 +216,7 @@ impl Connection {
         // The record is kept until the broker has it: an outage may last as long as it lasts.
         config.set("message.timeout.ms", "0");
         self.override_with(&mut config, properties);
+        one_in_flight(&config)?;
         Producer::new(&config, told)
     }
 
@@ -242,6 +244,7 @@ impl Connection {
             // A broker that is not done with the transaction before is so in some milliseconds; it is 100 otherwise.
             .set("retry.backoff.ms", "5");
         self.override_with(&mut config, &[]);
+        one_in_flight(&config)?;
         Producer::new(&config, None)
     }
 
@@ -310,6 +313,18 @@ impl Connection {
     }
 }
 
+/// Fails if somebody wants more requests on their way than [`IN_FLIGHT`] says.
+fn one_in_flight(config: &ClientConfig) -> Result<(), Error> {
+    let (name, one) = IN_FLIGHT;
+    let other =
+        [name, "max.in.flight"].into_iter().find(|name| config.get(name).is_some_and(|given| given != one));
+    other.map_or(Ok(()), |name| {
+        let reason =
+            format!("{name} other than {one} could lose the first records of a new partition: leave it out");
+        Err(Error::with_class("create a producer", reason, Class::Config))
+    })
+}
+
 fn set_all(config: &mut ClientConfig, properties: &[(&str, &str)]) {
     for (key, value) in properties {
         config.set(*key, *value);
@@ -327,7 +342,7 @@ fn limit_fetch(config: &mut ClientConfig) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Connection, ConsumerSettings, FETCH_LIMIT, Properties, Property, limit_fetch};
+    use super::{Class, Connection, ConsumerSettings, FETCH_LIMIT, Properties, Property, limit_fetch};
 
     /// Whoever lets larger records be sent by a property for all clients gets consumers too.
     #[test]
@@ -367,6 +382,31 @@ mod tests {
         let set = |key: &str| config.get(key).unwrap_or_default();
         assert_eq!([set("queued.min.messages"), set("client.id")], ["2", "c"]);
         assert_eq!([set("fetch.wait.max.ms"), set("queued.max.messages.kbytes")], ["50", "2048"]);
+    }
+
+    /// A second request on its way could lose a record, so nobody gets one.
+    #[test]
+    fn one_request_is_on_its_way() {
+        for (given, allowed) in [
+            ("client.id=a", true),
+            ("max.in.flight=1", true),
+            ("max.in.flight=2", false),
+            ("max.in.flight.requests.per.connection=5", false),
+        ] {
+            let connection = Connection {
+                kafka_property: vec![given.parse().expect("parses")],
+                ..Connection::new("127.0.0.1:1")
+            };
+            for made in [
+                connection.producer("test", &[]).map(|_| ()),
+                connection.transactional_producer("test").map(|_| ()),
+            ] {
+                assert_eq!(
+                    made.map_err(|error| error.class()),
+                    if allowed { Ok(()) } else { Err(Class::Config) }
+                );
+            }
+        }
     }
 
     /// Several properties in one text, one of them with commas in its value.
