@@ -48,6 +48,8 @@ fn all() -> [&'static Shipped; 3] {
 
 /// What a record fails: refusing rules with their codes, the text of its flags, and the dead letter's detail.
 struct Verdict {
+    /// How often memory was asked for to find that out.
+    allocations: u64,
     refused: Vec<(String, Reason)>,
     flags: Option<String>,
     detail: serde_json::Value,
@@ -66,13 +68,16 @@ impl Shipped {
 
     fn verdict(&self, avro: &[u8]) -> Verdict {
         let Self { shape, judge, .. } = self;
-        let mut values: Vec<Value<'_>> = Vec::new();
-        shape.decode(avro, &mut values).expect("decodes");
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(shape.fields().len());
         let mut failures: Vec<Failure> = Vec::new();
-        judge.judge(&values, NOW_MS, &mut failures);
+        let measured = allocation_counter::measure(|| {
+            shape.decode(avro, &mut values).expect("decodes");
+            judge.judge(&values, NOW_MS, &mut failures);
+        });
         let rules = failures.iter().map(|failure| judge.rule(failure));
         let refusing = rules.filter(|rule| rule.on_failure == OnFailure::Refuse);
         Verdict {
+            allocations: measured.count_total,
             refused: refusing.map(|rule| (rule.name.clone(), rule.code)).collect(),
             flags: judge.flags(&failures),
             detail: detail(judge, &failures, &values),
@@ -171,6 +176,17 @@ fn of_reading(temperature_c: f64, change: impl FnOnce(&mut WeatherReading)) -> V
     let mut avro = Vec::new();
     reading.encode(&mut avro);
     WEATHER.verdict(&avro)
+}
+
+/// Decoding a good record and applying all rules to it asks the allocator for nothing.
+#[test]
+fn good_records_are_judged_without_an_allocation() {
+    let in_paris = |event| of_event(&TrafficEvent { city: "Paris".into(), ..event });
+    let verdicts = [of_passage(|_| ()), in_paris(accident()), in_paris(camera()), of_reading(18.5, |_| ())];
+    for Verdict { refused, flags, allocations, .. } in verdicts {
+        assert_eq!((refused, flags, allocations), (Vec::new(), None, 0));
+    }
+    assert!(of_passage(|passage| passage.lane = Some(99)).allocations > 0, "what is found is kept somewhere");
 }
 
 /// Every rule of every contract has examples, and all do what they should.

@@ -111,7 +111,8 @@ impl Registry {
         Ok(shape)
     }
 
-    fn remembered(&self, id: SchemaId) -> Option<Result<Arc<Shape>, Error>> {
+    /// The same without asking anybody; `None` if somebody would have to be asked.
+    pub fn remembered(&self, id: SchemaId) -> Option<Result<Arc<Shape>, Error>> {
         let shapes = self.lock();
         if let Some(shape) = shapes.known.get(&key(id)) {
             return Some(Ok(Arc::clone(shape)));

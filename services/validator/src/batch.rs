@@ -1,16 +1,22 @@
 //! A batch in hand: records that were polled together, and what was judged of them.
 
+use std::collections::HashSet;
+
 use kafka::{Record, TopicPartition};
+use schema_registry::{Registry, SchemaId};
 use service::clock;
 
 use crate::{
     bench::{Bench, Raw, Schemas},
-    headers::{self, Letter},
     laps::{Laps, Step},
     progress::{Counts, Tally},
+    schemas::Remembered,
     stream::Stream,
     verdict::Verdict,
 };
+
+/// One record in so many may be refused before it is letters that fill the memory: each is some twenty times its record.
+const LETTERS_MAX: usize = 10;
 
 /// Records of a transaction to come.
 #[derive(Debug)]
@@ -19,8 +25,6 @@ pub(crate) struct Batch<'c> {
     pub(crate) records: Vec<Record<'c>>,
     /// What was judged of each; empty until they are judged.
     pub(crate) verdicts: Vec<Verdict>,
-    /// What their letters say of those that are refused, in their order.
-    pub(crate) letters: Vec<Letter>,
     /// More records were waiting.
     pub(crate) is_full: bool,
     pub(crate) laps: Laps,
@@ -30,14 +34,14 @@ impl Batch<'_> {
     pub(crate) fn with_capacity(records: usize) -> Self {
         let laps = Laps::start(clock::system(), clock::instant());
         let records = Vec::with_capacity(records);
-        Self { records, verdicts: Vec::new(), letters: Vec::new(), is_full: false, laps }
+        Self { records, verdicts: Vec::new(), is_full: false, laps }
     }
 
     /// Lets go of everything.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
         self.is_full = false;
-        self.forget();
+        self.verdicts.clear();
     }
 
     /// Lets go of the records of these partitions; the others are judged again.
@@ -45,19 +49,21 @@ impl Batch<'_> {
         self.records.retain(|record| {
             !gone.iter().any(|at| at.partition == record.partition() && *at.topic == *record.topic())
         });
-        self.forget();
-    }
-
-    /// Takes what was judged for not judged.
-    pub(crate) fn forget(&mut self) {
         self.verdicts.clear();
-        self.letters.clear();
     }
 
-    /// Judges the records that are not judged yet.
+    /// Whether so many records are refused that what is said of them is most of what the batch takes in memory.
+    pub(crate) fn is_mostly_letters(&self) -> bool {
+        let refused = self.verdicts.iter().filter(|verdict| !verdict.is_valid()).count();
+        refused * LETTERS_MAX > self.verdicts.len()
+    }
+
+    /// Judges the records that are not judged yet: first those whose schemas are known, then, when the registry was asked for all
+    /// schemas of the others, these.
     pub(crate) fn judge<S: Schemas>(
         &mut self,
         streams: &mut [(Stream, Bench)],
+        registry: &Registry,
         schemas: &S,
     ) -> Result<(), S::Outage> {
         if !self.verdicts.is_empty() {
@@ -65,21 +71,29 @@ impl Batch<'_> {
         }
         self.laps.begin(Step::Judge, clock::instant());
         self.verdicts.reserve(self.records.len());
+        let mut open: Vec<usize> = Vec::new();
         for stretch in self.records.chunk_by(Record::is_beside) {
             let (stream, bench) = of_stream(streams, &stretch[0]);
             for record in stretch {
-                let raw = Raw {
-                    value: record.value(),
-                    partition: record.partition(),
-                    offset: record.offset(),
-                    timestamp_ms: record.timestamp_ms(),
-                };
-                let verdict = bench.judge(stream, raw, record.headers(), schemas)?;
-                if let Verdict::Refused(refusal) = &verdict {
-                    self.letters.push(headers::letter(record, refusal, stream.contract.version()));
-                }
-                self.verdicts.push(verdict);
+                let judged = bench.judge(stream, raw(record), record.headers(), &Remembered(registry));
+                // What stands here for a record that is open is replaced below.
+                self.verdicts.push(judged.unwrap_or_else(|()| {
+                    open.push(self.verdicts.len());
+                    Verdict::Valid
+                }));
             }
+        }
+        if !open.is_empty() {
+            let records = open.iter().map(|index| &self.records[*index]);
+            let id =
+                |record: &Record<'_>| Some(schema_registry::split(record.value()?, record.headers()).ok()?.0);
+            let ids: HashSet<SchemaId> = records.filter_map(id).collect();
+            schemas.prepare(&Vec::from_iter(ids));
+        }
+        for index in open {
+            let record = &self.records[index];
+            let (stream, bench) = of_stream(streams, record);
+            self.verdicts[index] = bench.judge(stream, raw(record), record.headers(), schemas)?;
         }
         self.laps.end(Step::Judge, clock::instant());
         Ok(())
@@ -98,6 +112,15 @@ impl Batch<'_> {
             tally.add(last.topic(), last.partition(), last.offset(), last.timestamp_ms(), counts);
         }
         tally
+    }
+}
+
+fn raw<'r>(record: &'r Record<'_>) -> Raw<'r> {
+    Raw {
+        value: record.value(),
+        partition: record.partition(),
+        offset: record.offset(),
+        timestamp_ms: record.timestamp_ms(),
     }
 }
 

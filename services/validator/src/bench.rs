@@ -39,6 +39,9 @@ pub trait Schemas {
 
     /// The id of a schema under a subject, where it is registered if it was not.
     fn register(&self, subject: &str, schema: &str) -> Result<u32, Self::Outage>;
+
+    /// Takes note that these will be asked for, so that not one is waited for after the other.
+    fn prepare(&self, _ids: &[SchemaId]) {}
 }
 
 /// What is judged of a record, beside its headers.

@@ -1,6 +1,6 @@
 //! The headers that a judged record goes on with.
 
-use dead_letter::{Context, DIALECT, FLAGS, is_mark, is_own_header};
+use dead_letter::{Context as Letter, DIALECT, FLAGS, is_mark, is_own_header};
 use dialects::Dialect;
 use kafka::{Headers, Record};
 use service::clock;
@@ -26,12 +26,17 @@ pub(crate) fn valid(record: &Record<'_>, marks: Option<&Marks>, traceparent: Opt
     added(headers, said(marks, traceparent))
 }
 
-/// What a dead letter says of its record: names and values.
-pub(crate) type Letter = Vec<(&'static str, String)>;
-
-/// What a dead letter says of a refused record.
-pub(crate) fn letter(record: &Record<'_>, refusal: &Refusal, contract_version: &str) -> Letter {
-    let letter = Context {
+/// The record's own headers, then those of the dead letter in place of any that it carried before. A letter that begins a trace
+/// keeps the context that its record came with under another name; what others keep beside that one is said of no other trace.
+pub(crate) fn dead_letter(
+    record: &Record<'_>,
+    refusal: &Refusal,
+    contract_version: &str,
+    traceparent: Option<&str>,
+) -> Headers {
+    let headers = collected(kept_by_letter(record.headers(), traceparent.is_some()));
+    let headers = added(headers, refusal.dialect.into_iter().map(dialect));
+    let letter = Letter {
         topic: record.topic().to_owned(),
         partition: record.partition(),
         offset: record.offset(),
@@ -44,22 +49,10 @@ pub(crate) fn letter(record: &Record<'_>, refusal: &Refusal, contract_version: &
         rule: refusal.rule.clone(),
         detail: refusal.detail.clone(),
         contract_version: Some(contract_version.to_owned()),
-        attempt: Context::attempts_of(record.headers()) + 1,
+        attempt: Letter::attempts_of(record.headers()) + 1,
         failed_at_ms: clock::now_ms(),
     };
-    letter.headers()
-}
-
-/// The record's own headers, then those of the dead letter in place of any that it carried before. A letter that begins a trace
-/// keeps the context that its record came with under another name; what others keep beside that one is said of no other trace.
-pub(crate) fn dead_letter(
-    record: &Record<'_>,
-    refusal: &Refusal,
-    letter: &Letter,
-    traceparent: Option<&str>,
-) -> Headers {
-    let headers = collected(kept_by_letter(record.headers(), traceparent.is_some()));
-    let headers = added(headers, refusal.dialect.into_iter().map(dialect));
+    let letter = letter.headers();
     let headers = added(headers, letter.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
     added(headers, contexts(record.headers(), traceparent))
 }

@@ -101,7 +101,7 @@ impl Meters {
         self.batch_records.record(batch.len() as u64);
         self.process.record_time(laps.took(Step::Poll, Step::Commit));
         self.commit.record_time(laps.took(Step::Send, Step::Commit));
-        let now_ms = clock::now_ms();
+        let now_ms = clock::ms_of(laps.ended(Step::Commit));
         for stretch in batch.chunk_by(Record::is_beside) {
             let times = stretch.iter().map(Record::timestamp_ms);
             self.outlet(stretch[0].topic()).latency_ms.record_all(times.filter_map(|ms| age(ms, now_ms)));

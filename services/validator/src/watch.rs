@@ -21,7 +21,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a failed poll counts against the cluster's health.
 const FAILURE_LASTS: Duration = Duration::from_secs(3);
 /// How long after a poll the worker still counts as reading. A transaction takes less, but for one that waits for a dependency; and
-/// it is too short for what that one has in hand to count as read.
+/// it is too short for what that one, and the next, have in hand to count as read.
 const READS_FOR: Duration = Duration::from_secs(2);
 
 /// What the worker lets the watching thread see.

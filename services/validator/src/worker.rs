@@ -23,7 +23,7 @@ use crate::{
     laps::{Laps, Step},
     meters::Meters,
     progress::Progress,
-    schemas::Patient,
+    schemas::{Hasty, Patient},
     stream::Stream,
     traced::{Traced, Tracing},
     verdict::Verdict,
@@ -208,7 +208,7 @@ impl Worker {
                 let at_once = BatchLimits { wait: Duration::ZERO, linger: Duration::ZERO, ..self.limits };
                 self.poll(&mut run, at_once, &mut next, &mut batch)?;
             }
-            batch.judge(&mut self.streams, &self.schemas)?;
+            batch.judge(&mut self.streams, &self.schemas.registry, &self.schemas)?;
             if !batch.records.is_empty() && !self.handle(&mut run, &mut batch, &mut next)? {
                 next.clear();
             }
@@ -264,23 +264,25 @@ impl Worker {
         let _context = traced.attach();
         let mut patience = Patience::new(self);
         let tally = batch.tally();
+        let beside = (!next.records.is_empty() && !batch.is_mostly_letters()).then_some(next);
         let laps = &mut batch.laps;
         let moved = sent.and_then(|()| {
             laps.end(Step::Send, clock::instant());
             traced.commits(laps);
             let offsets = run.progress.offsets(&tally);
-            let commit = || {
-                run.producer.commit(run.consumer, &offsets, |error| {
+            self.judge_beside(beside, || {
+                let committed = run.producer.commit(run.consumer, &offsets, |error| {
                     let goes_on = patience.keep_trying(error);
                     traced.fails(error, goes_on);
                     goes_on
-                })
-            };
-            self.judge_beside(next, commit)
+                });
+                laps.end(Step::Commit, clock::instant());
+                committed
+            })
         });
-        laps.end(Step::Commit, clock::instant());
         let is_tried = patience.is_tried();
         if let Err(error) = moved {
+            laps.end(Step::Commit, clock::instant());
             traced.aborted(&error, laps);
             self.recover(run, error, is_tried)?;
             return Ok(false);
@@ -297,16 +299,15 @@ impl Worker {
         Ok(true)
     }
 
-    /// Judges a batch on a thread of its own while `work` is done here. What could not be judged has no verdicts, and is judged later.
-    fn judge_beside<T>(&mut self, batch: &mut Batch<'_>, work: impl FnOnce() -> T) -> T {
-        let (streams, schemas, runtime) = (&mut self.streams, &self.schemas, Handle::current());
+    /// Judges a batch, if there is one, on a thread of its own while `work` is done here. Nobody is held up for it: without a thread, or
+    /// where the registry does not answer at once, the batch is not judged, and is so later.
+    fn judge_beside<T>(&mut self, batch: Option<&mut Batch<'_>>, work: impl FnOnce() -> T) -> T {
+        let (streams, registry, runtime) = (&mut self.streams, &*self.schemas.registry, Handle::current());
         thread::scope(|scope| {
-            if !batch.records.is_empty() {
-                // Without a thread, or when told to stop in the middle of it, nothing is judged.
+            if let Some(batch) = batch {
                 let _ = thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, move || {
-                    let _inside = runtime.enter();
-                    if batch.judge(streams, schemas).is_err() {
-                        batch.forget();
+                    if batch.judge(streams, registry, &Hasty { registry, runtime: &runtime }).is_err() {
+                        batch.verdicts.clear();
                     }
                 });
             }
@@ -316,7 +317,7 @@ impl Worker {
 
     fn forward(&mut self, run: &Run<'_>, batch: &Batch<'_>, traced: &mut Traced) -> Result<(), kafka::Error> {
         run.producer.begin()?;
-        let (mut verdicts, mut letters) = (batch.verdicts.iter(), batch.letters.iter());
+        let mut verdicts = batch.verdicts.iter();
         for stretch in batch.records.chunk_by(Record::is_beside) {
             let found = of_stream(&mut self.streams, &stretch[0]);
             for (record, verdict) in stretch.iter().zip(&mut verdicts) {
@@ -332,8 +333,8 @@ impl Worker {
                         (&stream.valid, normalised.or(record.value()), headers)
                     }
                     Verdict::Refused(refusal) => {
-                        let letter = letters.next().expect("each refused record has a letter");
-                        let headers = headers::dead_letter(record, refusal, letter, context);
+                        let version = stream.contract.version();
+                        let headers = headers::dead_letter(record, refusal, version, context);
                         (&stream.dlq, record.value(), headers)
                     }
                 };

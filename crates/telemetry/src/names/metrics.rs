@@ -53,8 +53,11 @@ pub const PAUSED: Metric =
     gauge("turnpike.paused", Unit::Count, "1 while paused through the control plane, else 0");
 
 /// Time that one batch of records takes to be handled, by `GROUP`.
-pub const PROCESS_DURATION: Metric =
-    histogram("messaging.process.duration", Unit::Microseconds, "Time from a batch in hand to its commit");
+pub const PROCESS_DURATION: Metric = histogram(
+    "messaging.process.duration",
+    Unit::Microseconds,
+    "Time from a batch in hand to its commit, the wait for the one before it included",
+);
 /// Time of a request to Kafka, by `OPERATION`.
 pub const OPERATION_DURATION: Metric = histogram(
     "messaging.client.operation.duration",
