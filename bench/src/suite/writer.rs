@@ -26,6 +26,7 @@ pub(super) const ITEMS: &[Item] = &[
     Item { names: &["writer.append_vs_insert"], seconds: [45, 19], run: append_vs_insert },
     Item { names: &["writer.append_4"], seconds: [68, 18], run: append_4 },
     Item { names: &["writer.upsert"], seconds: [64, 16], run: upsert },
+    Item { names: &["writer.upsert_4"], seconds: [42, 0], run: upsert_4 },
     Item { names: &["writer.append_shipped"], seconds: [65, 20], run: append_shipped },
     Item { names: &["writer.start_to_first_row_ms"], seconds: [12, 6], run: start_to_first_row },
     Item {
@@ -56,6 +57,10 @@ const RECORDS_SHIPPED_QUICK: u64 = 100_000;
 const LAG_RECORDS: u64 = 5_000_000;
 /// Pairs, at most, of figures that are many or take long.
 const PAIRS_FEW: u32 = 3;
+
+/// A connector that updates the row of an event that is there already.
+const UPSERT: [(&str, &str); 3] =
+    [("insert.mode", "upsert"), ("pk.mode", "record_value"), ("pk.fields", "event_id")];
 
 const UNIT: &str = "rows/s";
 const LOAD_DATA: &str = "LOAD DATA LOCAL INFILE";
@@ -193,8 +198,13 @@ fn append_4(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
 }
 
 fn upsert(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
-    let mode = [("insert.mode", "upsert"), ("pk.mode", "record_value"), ("pk.fields", "event_id")];
-    figures.push(beside_load(setting, "writer.upsert", 1, 1, &mode, setting.pairs)?);
+    figures.push(beside_load(setting, "writer.upsert", 1, 1, &UPSERT, setting.pairs)?);
+    Ok(())
+}
+
+fn upsert_4(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
+    let pairs = setting.pairs.min(PAIRS_FEW);
+    figures.push(beside_load(setting, "writer.upsert_4", 4, 1, &UPSERT, pairs)?);
     Ok(())
 }
 
