@@ -16,7 +16,7 @@ use std::{
 };
 
 use kafka::{Admin, Connection, Headers, Outgoing};
-use local_stack::{Process, Progress, Signal, Stack, User};
+use local_stack::{Jit, Process, Progress, Signal, Stack, User};
 use schema_registry::Registry;
 use serde_json::{Value, json};
 use service::{Error, clock};
@@ -71,6 +71,7 @@ impl Setting {
     pub(crate) fn start(quick: bool, pairs: u32) -> Result<Self, Error> {
         let options = local_stack::Options {
             buffer_pool_mib: if quick { BUFFER_POOL_MIB_QUICK } else { BUFFER_POOL_MIB },
+            jit: Jit::Thorough,
             progress: Progress::to(|line| progress(line)),
             ..local_stack::Options::default()
         };

@@ -7,9 +7,9 @@
 
 mod turns;
 
-use local_stack::Process;
+use local_stack::{Process, Signal};
 use serde_json::json;
-use service::Error;
+use service::{Error, cause_chain};
 use system_tests::otlp::Collector;
 
 use crate::{
@@ -122,7 +122,15 @@ fn measure<'s>(
         let first = if pair.is_multiple_of(2) { Is::On } else { Is::Off };
         let second = if first == Is::On { Is::Off } else { Is::On };
         let turns = if setting.quick { Turns::QUICK } else { Turns::FULL };
-        let [of_first, of_second] = turns.take(&[start(first)?, start(second)?])?;
+        let both = [start(first)?, start(second)?];
+        let [of_first, of_second] = turns.take(&both)?;
+        for turn in &both {
+            // In order: the coordinator would end an open transaction of a killed one later, in the topics of the next pair.
+            turn.process.kill(Signal::CONT);
+            if let Err(error) = setting.end(&turn.process) {
+                progress(format!("  {}", cause_chain(&error)));
+            }
+        }
         let (of_on, of_off) = if first == Is::On { (of_first, of_second) } else { (of_second, of_first) };
         progress(format!(
             "  {name}, pair {}: {:.3} of the speed without",

@@ -56,7 +56,7 @@ impl Turns {
     /// Of a quick run.
     pub(super) const QUICK: Self = Self { pairs: 2, length: Duration::from_millis(600) };
 
-    /// Lets them take turns, and says what each did. Both are to be killed then: what they leave undone does not matter.
+    /// Lets them take turns, and says what each did. Both are stopped then (SIGSTOP); what they leave undone does not matter.
     pub(super) fn take(self, both: &[Turn<'_>; 2]) -> Result<[Seen; 2], Error> {
         for turn in both {
             turn.warm_up()?;

@@ -40,7 +40,7 @@ mod tools;
 pub use error::Error;
 pub use folder::Folder;
 pub use jaeger::Jaeger;
-pub use kafka::Kafka;
+pub use kafka::{Jit, Kafka};
 pub use mariadb::{MariaDb, User};
 pub use process::Process;
 pub use progress::Progress;

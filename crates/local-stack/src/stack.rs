@@ -2,13 +2,15 @@
 
 use std::{sync::Arc, thread};
 
-use crate::{Error, Folder, Jaeger, Kafka, MariaDb, Progress, Registry, Security, time::Stopwatch};
+use crate::{Error, Folder, Jaeger, Jit, Kafka, MariaDb, Progress, Registry, Security, time::Stopwatch};
 
 /// How a stack is started.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Memory of MariaDB's page cache; at full load more of it means fewer reads.
     pub buffer_pool_mib: u32,
+    /// How the broker's JVM compiles.
+    pub jit: Jit,
     /// Starts Jaeger too, with its page on the usual port if that is free.
     pub jaeger: bool,
     /// Lets in only those who sign in, over TLS.
@@ -23,6 +25,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             buffer_pool_mib: 128,
+            jit: Jit::default(),
             jaeger: false,
             security: None,
             keep: false,
@@ -48,7 +51,7 @@ pub struct Stack {
 impl Stack {
     /// Starts everything at the same time and returns when all of it answers.
     pub fn start(options: Options) -> Result<Self, Error> {
-        let Options { buffer_pool_mib, jaeger, security, keep, progress } = options;
+        let Options { buffer_pool_mib, jit, jaeger, security, keep, progress } = options;
         let stopwatch = Stopwatch::start();
         let folder = Folder::claim()?;
         if keep {
@@ -61,7 +64,7 @@ impl Stack {
         progress.say(format!("the schema registry is up on {}", registry.url()));
         let (kafka, mariadb) = thread::scope(|scope| {
             let kafka = scope.spawn(|| {
-                let kafka = Kafka::create_secured(&folder, security.as_ref(), &progress)?;
+                let kafka = Kafka::create_secured(&folder, jit, security.as_ref(), &progress)?;
                 kafka.start().map(|()| kafka)
             });
             let jaeger_starts = scope.spawn(|| jaeger.as_ref().map_or(Ok(()), Jaeger::start_again));
