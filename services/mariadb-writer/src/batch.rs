@@ -100,7 +100,7 @@ pub(crate) struct Part {
 /// The rows of one statement.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// Positions in [`Part::accepted`]; a power of two of them.
+    /// Positions in [`Part::accepted`]; as many as a statement has.
     pub(crate) range: Range<usize>,
     /// Their values, until they have been sent; they can always be made again from the records.
     pub(crate) arguments: Option<MySqlArguments>,
@@ -359,7 +359,7 @@ impl Part {
 
 /// The next statement.
 struct Plan {
-    /// Its rows: a power of two of them, whose bytes are bounded.
+    /// Its rows: as many as a statement has, whose bytes are bounded.
     rows: usize,
     /// The bytes that these will have, about.
     bytes: usize,

@@ -8,7 +8,7 @@ use sqlx::{
     mysql::{MySqlArguments, MySqlConnectOptions, MySqlQueryResult, MySqlRow},
 };
 
-use crate::{connector::Defaults, settings::Settings, tls::Tls};
+use crate::{connector::Defaults, settings::Settings, statement::STATEMENTS_MAX, tls::Tls};
 
 /// Where a connector's database is, and who the connector is there.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub(crate) struct Session {
 /// Longer than the server waits for a lock, so that the server's own answer comes first.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many tables may have all of their statements prepared in one session; the statements longest not used make room for more.
+const TABLES_PREPARED: usize = 10;
 
 /// What every session starts with. Nothing is cut to fit (strict mode); a statement belongs to a transaction that COMMIT
 /// or ROLLBACK ends (no BEGIN to send); READ COMMITTED takes no gap locks, over which parallel writers would deadlock.
@@ -109,7 +111,7 @@ impl Target {
             self.password.iter().fold(options, |options, password| options.password(password.expose()));
         let options = self.socket.iter().fold(options, MySqlConnectOptions::socket);
         let options = self.database.iter().fold(options, |options, database| options.database(database));
-        options.disable_statement_logging()
+        options.statement_cache_capacity(STATEMENTS_MAX * TABLES_PREPARED).disable_statement_logging()
     }
 
     /// What to do about an error of signing in that no waiting will mend.
