@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -162,8 +163,7 @@ impl Consumer {
         // While there are records nothing is waited for, and the clock, which costs as much as a record, is not asked.
         let mut is_dry = false;
         while batch.len() < limits.rows_max && bytes < limits.bytes_max {
-            let patience = if is_dry { spent.left() } else { Duration::ZERO };
-            match self.inner.poll(patience) {
+            match self.inner.poll(if is_dry { patience(spent.left()) } else { Duration::ZERO }) {
                 Some(Ok(message)) => {
                     let record = Record(message);
                     bytes += record.size();
@@ -351,6 +351,16 @@ fn list_of(positions: &[(TopicPartition, Position)]) -> Result<TopicPartitionLis
     Ok(list)
 }
 
+/// How long a poll may wait of the time that is left. librdkafka counts whole milliseconds, and rdkafka spins through what is left of one:
+/// most of a writer's processor time, where few records come. So that is slept through here.
+fn patience(left: Duration) -> Duration {
+    let whole = Duration::from_millis(left.as_millis() as u64);
+    if whole.is_zero() {
+        thread::sleep(left);
+    }
+    whole
+}
+
 /// Time left of a wait.
 struct Stopwatch {
     since: std::time::Instant,
@@ -372,5 +382,17 @@ impl Stopwatch {
 
     fn is_over(&self) -> bool {
         self.left().is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A poll is given whole milliseconds: what is left beside them would be spun through. Less than one is waited for here.
+    #[test]
+    fn polls_wait_for_whole_milliseconds() {
+        let left = [2_700, 1_000, 999, 0].map(Duration::from_micros);
+        assert_eq!(left.map(|left| patience(left).as_micros()), [2_000, 1_000, 0, 0]);
     }
 }

@@ -1,6 +1,6 @@
 //! Records as they are read, borrowed, and as they are sent.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use rdkafka::{
     Message,
@@ -55,11 +55,10 @@ impl Record<'_> {
         self.0.key_len() + self.0.payload_len()
     }
 
-    /// The headers in order; a header's value may be null.
+    /// The headers in order; a header's value may be null. The client is asked for them when the first is wanted, which costs something.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        self.0
-            .headers()
-            .into_iter()
+        iter::once_with(|| self.0.headers())
+            .flatten()
             .flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
     }
 }
