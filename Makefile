@@ -109,7 +109,7 @@ test-compose: need-cargo ## The containers, for real: up, verify, scale, kill, r
 	TURNPIKE_TEST_COMPOSE=1 cargo test --locked -p system-tests --test compose -- --nocapture
 
 .PHONY: bench
-bench: setup ## Every figure beside its limit (about 28 min; QUICK=1: 5 min; ONLY=writer,path; SAVE=name keeps it in docs/results)
+bench: setup ## Every figure beside its limit (about 30 min; QUICK=1: 5 min; ONLY=writer,path; SAVE=name keeps it in docs/results)
 	cargo build --release --locked $(BINARIES) -p bench
 	target/release/bench suite $(BENCH_FLAGS)
 
