@@ -49,8 +49,8 @@ pub enum Jit {
     /// young, and saves 40 MiB: resident memory stays near 200 MiB.
     #[default]
     Quick,
-    /// As the JVM does by itself, and a broker in production with it: what runs often is compiled once more, and better (C2). After a minute
-    /// of load small requests take two thirds of the time.
+    /// As the JVM does by itself, and a broker in production with it: what runs often is compiled once more, and better (C2). After some minutes
+    /// of load small requests take half of the processor time.
     Thorough,
 }
 
