@@ -1,7 +1,10 @@
 //! A contract bound to a schema: judges decoded records.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, SecondsFormat};
 use events::{Decimal, Field, Logical, Shape, Value};
+use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use crate::{
@@ -9,6 +12,9 @@ use crate::{
     compile::Condition,
     expr::{Fault, Scope},
 };
+
+/// Most details are shorter.
+const DETAIL_BYTES: usize = 512;
 
 /// The rules of a contract, compiled for the records of one schema.
 #[derive(Debug)]
@@ -24,6 +30,31 @@ pub struct Failure {
     rule: usize,
     /// How it failed.
     pub cause: Cause,
+}
+
+/// A failed rule, as a dead letter tells of it.
+#[derive(Serialize)]
+struct Failed<'j> {
+    code: &'static str,
+    doc: &'j str,
+    expr: &'j str,
+    rule: &'j str,
+    values: Seen<'j>,
+}
+
+/// The fields that a condition looks at, with their values.
+struct Seen<'j> {
+    fields: &'j [Field],
+    condition: &'j Condition,
+    values: &'j [Value<'j>],
+}
+
+impl Serialize for Seen<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { fields, condition, values } = self;
+        let named = condition.fields.iter().map(|index| (&fields[*index], &values[*index]));
+        serializer.collect_map(named.map(|(field, value)| (&field.name, field_json(field, value))))
+    }
 }
 
 /// How a rule failed.
@@ -135,34 +166,36 @@ impl Judge {
     /// One sentence about a failure, with the values that the rule saw: `lane_in_range: lane is 99`.
     pub fn sentence(&self, failure: &Failure, values: &[Value<'_>]) -> String {
         let (rule, condition) = &self.rules[failure.rule];
-        let seen: Vec<String> = condition
-            .fields
-            .iter()
-            .map(|index| {
-                format!(
-                    "{} is {}",
-                    self.fields[*index].name,
-                    field_json(&self.fields[*index], &values[*index])
-                )
-            })
-            .collect();
-        match failure.cause {
-            Cause::Impossible(why) => format!("{}: {why}; {}", rule.name, seen.join(", ")),
-            Cause::False | Cause::Null(_) => format!("{}: {}", rule.name, seen.join(", ")),
+        let mut sentence = format!("{}: ", rule.name);
+        if let Cause::Impossible(why) = failure.cause {
+            sentence.push_str(why);
+            sentence.push_str("; ");
         }
+        for (place, index) in condition.fields.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let (field, value) = (&self.fields[*index], &values[*index]);
+            let _ = write!(sentence, "{comma}{} is {}", field.name, field_json(field, value));
+        }
+        sentence
     }
-}
 
-/// Every failed rule with the values that it saw, for the dead letter's `turnpike.detail`.
-pub fn detail(judge: &Judge, failures: &[Failure], values: &[Value<'_>]) -> Json {
-    let failed = failures.iter().map(|failure| {
-        let (rule, condition) = &judge.rules[failure.rule];
-        json!({
-            "rule": rule.name, "code": rule.code.code(), "doc": rule.doc, "expr": rule.expr,
-            "values": judge.seen(condition, values),
-        })
-    });
-    Json::Array(failed.collect())
+    /// Every failed rule with the values that it saw, as JSON, for the dead letter's `turnpike.detail`.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "text and numbers can always be written as JSON, which is text"
+    )]
+    pub fn detail(&self, failures: &[Failure], values: &[Value<'_>]) -> String {
+        let failed = failures.iter().map(|failure| {
+            let (rule, condition) = &self.rules[failure.rule];
+            let values = Seen { fields: &self.fields, condition, values };
+            Failed { code: rule.code.code(), doc: &rule.doc, expr: &rule.expr, rule: &rule.name, values }
+        });
+        // Straight to text: a tree of JSON for each letter would cost more than all else that is done about it.
+        let mut detail = Vec::with_capacity(DETAIL_BYTES);
+        let written = serde_json::Serializer::new(&mut detail).collect_seq(failed);
+        written.expect("text and numbers can be written as JSON");
+        String::from_utf8(detail).expect("JSON is text")
+    }
 }
 
 /// A field's value as people write it: decimals with their point, times in RFC 3339, bytes in hexadecimal.

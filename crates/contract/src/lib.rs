@@ -26,4 +26,4 @@ pub use compile::Mistake;
 pub use document::{Contract, ContractError, OnFailure, Rule};
 pub use examples::{Examples, ExamplesError, Report, RuleReport, Tally};
 pub use filter::{BoundFilter, Filter};
-pub use judge::{Cause, Failure, Judge, Opinion, detail, field_json};
+pub use judge::{Cause, Failure, Judge, Opinion, field_json};

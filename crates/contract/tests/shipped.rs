@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use contract::{Contract, Examples, Failure, Judge, OnFailure, Report, detail};
+use contract::{Contract, Examples, Failure, Judge, OnFailure, Report};
 use dead_letter::Reason;
 use events::{Shape, TollPassage, TrafficEvent, Value, WeatherReading};
 use serde_json::json;
@@ -80,7 +80,7 @@ impl Shipped {
             allocations: measured.count_total,
             refused: refusing.map(|rule| (rule.name.clone(), rule.code)).collect(),
             flags: judge.flags(&failures),
-            detail: detail(judge, &failures, &values),
+            detail: judge.detail(&failures, &values).parse().expect("JSON"),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! The headers of a dead letter, written and read.
 
-use std::{fmt, str::FromStr};
-
-use serde_json::Value as Json;
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use crate::Reason;
 
@@ -13,6 +11,9 @@ const PREFIXES: [&str; 2] = ["__connect.errors.", "turnpike."];
 pub const FLAGS: &str = "turnpike.flags";
 /// Header of a record that came as text of a source pipeline: the dialect's name.
 pub const DIALECT: &str = "turnpike.dialect";
+
+/// The detail of a dead letter that has none, in JSON.
+pub const NO_DETAIL: &str = "null";
 
 /// Header of a dead letter with the context that its record came with (W3C Trace Context); the letter's own is `traceparent`.
 pub const TRACEPARENT: &str = "turnpike.traceparent";
@@ -83,8 +84,9 @@ pub struct Context {
     pub reason: Reason,
     /// The first rule that failed, if a rule did.
     pub rule: Option<String>,
-    /// Every failed rule with the values that it saw, or what the store said.
-    pub detail: Json,
+    /// Every failed rule with the values that it saw, or what the store said, as JSON; [`NO_DETAIL`] if there is nothing to say.
+    /// Of a letter that somebody else wrote it is what stands there.
+    pub detail: String,
     /// Version of the contract that judged.
     pub contract_version: Option<String>,
     /// How often the record has been set aside, from 1.
@@ -128,26 +130,29 @@ const FAILED_AT: &str = "turnpike.failed_at";
 
 impl Context {
     /// The headers in order: Connect's ten, then ours. All values are UTF-8 text, numbers in decimal (KIP-298).
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            (TOPIC, self.topic.clone()),
-            (PARTITION, self.partition.to_string()),
-            (OFFSET, self.offset.to_string()),
-            (CONNECTOR_NAME, self.connector_name.clone()),
-            (TASK_ID, self.task_id.to_string()),
-            (STAGE, self.stage.to_string()),
-            (CLASS_NAME, self.exception_class.clone()),
-            (EXCEPTION_CLASS, self.exception_class.clone()),
-            (EXCEPTION_MESSAGE, self.exception_message.clone()),
-            (EXCEPTION_STACKTRACE, format!("{}: {}", self.exception_class, self.exception_message)),
-            (REASON, self.reason.to_string()),
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+        let stacktrace = format!("{}: {}", self.exception_class, self.exception_message);
+        let [partition, offset] = [self.partition.into(), self.offset].map(number);
+        let [task, attempt, failed_at] =
+            [self.task_id.into(), self.attempt.into(), self.failed_at_ms].map(number);
+        let failed = [
+            (TOPIC, self.topic.as_str().into()),
+            (PARTITION, partition),
+            (OFFSET, offset),
+            (CONNECTOR_NAME, self.connector_name.as_str().into()),
+            (TASK_ID, task),
+            (STAGE, self.stage.name().into()),
+            (CLASS_NAME, self.exception_class.as_str().into()),
+            (EXCEPTION_CLASS, self.exception_class.as_str().into()),
+            (EXCEPTION_MESSAGE, self.exception_message.as_str().into()),
+            (EXCEPTION_STACKTRACE, stacktrace.into()),
+            (REASON, self.reason.code().into()),
         ];
-        headers.extend(self.rule.clone().map(|rule| (RULE, rule)));
-        headers.push((DETAIL, self.detail.to_string()));
-        headers.extend(self.contract_version.clone().map(|version| (CONTRACT_VERSION, version)));
-        headers.push((ATTEMPT, self.attempt.to_string()));
-        headers.push((FAILED_AT, self.failed_at_ms.to_string()));
-        headers
+        let rule = self.rule.as_deref().map(|rule| (RULE, rule.into()));
+        let detail = (DETAIL, self.detail.as_str().into());
+        let version = self.contract_version.as_deref().map(|version| (CONTRACT_VERSION, version.into()));
+        let when = [(ATTEMPT, attempt), (FAILED_AT, failed_at)];
+        failed.into_iter().chain(rule).chain([detail]).chain(version).chain(when)
     }
 
     /// How often a record with these headers has been set aside before; 0 for one that never was.
@@ -177,15 +182,16 @@ impl Context {
             exception_message: headers.optional(EXCEPTION_MESSAGE).unwrap_or_default().to_owned(),
             reason: headers.parsed(REASON).unwrap_or(Reason::Unspecified),
             rule: headers.optional(RULE).map(str::to_owned),
-            detail: headers
-                .optional(DETAIL)
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or(Json::Null),
+            detail: headers.optional(DETAIL).unwrap_or(NO_DETAIL).to_owned(),
             contract_version: headers.optional(CONTRACT_VERSION).map(str::to_owned),
             attempt: headers.parsed(ATTEMPT).unwrap_or(1),
             failed_at_ms: headers.parsed(FAILED_AT).unwrap_or(0),
         })
     }
+}
+
+fn number(number: i64) -> Cow<'static, str> {
+    number.to_string().into()
 }
 
 struct Headers<'h>(Vec<(&'h str, String)>);
@@ -214,9 +220,9 @@ impl Headers<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::borrow::Cow;
 
-    use super::{Context, HeaderError, Stage};
+    use super::{Context, HeaderError, NO_DETAIL, Stage};
     use crate::Reason;
 
     fn example() -> Context {
@@ -231,34 +237,39 @@ mod tests {
             exception_message: "lane_in_range: lane is 99".into(),
             reason: Reason::OutOfRange,
             rule: Some("lane_in_range".into()),
-            detail: json!([{"rule": "lane_in_range", "values": {"lane": 99}}]),
+            detail: r#"[{"rule":"lane_in_range","values":{"lane":99}}]"#.into(),
             contract_version: Some("1".into()),
             attempt: 1,
             failed_at_ms: 1_790_969_180_000,
         }
     }
 
-    fn borrowed(headers: &[(&'static str, String)]) -> Vec<(&'static str, Option<&'static [u8]>)> {
-        headers.iter().map(|(name, value)| (*name, Some(&*value.clone().into_bytes().leak()))).collect()
+    type Header<'h> = (&'h str, Option<&'h [u8]>);
+
+    fn borrowed<'h>(headers: &'h [(&'static str, Cow<'_, str>)]) -> impl Iterator<Item = Header<'h>> {
+        headers.iter().map(|(name, value)| (*name, Some(value.as_bytes())))
     }
 
     /// What is written is read back, and Connect's names come first and in Connect's form.
     #[test]
     fn a_context_survives_its_headers() {
-        let headers = example().headers();
-        assert_eq!(headers[0], ("__connect.errors.topic", "toll".to_owned()));
-        assert_eq!(headers[5], ("__connect.errors.stage", "TRANSFORMATION".to_owned()));
-        assert_eq!(Context::from_headers(borrowed(&headers)), Ok(example()));
+        let example = example();
+        let headers: Vec<_> = example.headers().collect();
+        assert_eq!(headers[0], ("__connect.errors.topic", "toll".into()));
+        assert_eq!(headers[5], ("__connect.errors.stage", "TRANSFORMATION".into()));
+        assert_eq!(headers.len(), 16);
+        assert_eq!(Context::from_headers(borrowed(&headers)), Ok(example.clone()));
         assert_eq!(Context::attempts_of(borrowed(&headers)), 1);
     }
 
     /// A dead letter of Kafka Connect itself is understood: its reason is unspecified.
     #[test]
     fn connects_own_dead_letters_are_read() {
-        let headers = example().headers();
-        let connect: Vec<_> = headers.into_iter().filter(|(name, _)| name.starts_with("__connect")).collect();
+        let example = example();
+        let connect: Vec<_> = example.headers().filter(|(name, _)| name.starts_with("__connect")).collect();
         let context = Context::from_headers(borrowed(&connect)).expect("readable");
         assert_eq!((context.reason, context.offset, context.attempt), (Reason::Unspecified, 41, 1));
+        assert_eq!(context.detail, NO_DETAIL);
     }
 
     /// Headers of something else are refused with the name of what is missing.

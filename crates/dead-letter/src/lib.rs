@@ -9,5 +9,7 @@
 mod context;
 mod reason;
 
-pub use context::{Context, DIALECT, FLAGS, HeaderError, Stage, TRACEPARENT, is_mark, is_own_header};
+pub use context::{
+    Context, DIALECT, FLAGS, HeaderError, NO_DETAIL, Stage, TRACEPARENT, is_mark, is_own_header,
+};
 pub use reason::{Reason, UnknownReason};

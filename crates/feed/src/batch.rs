@@ -157,9 +157,9 @@ impl Record {
     /// What a dead letter says; other records have no headers.
     pub(crate) fn headers(&self) -> Headers {
         let Some(letter) = &self.letter else { return Headers::new() };
-        let add =
-            |headers: Headers, (name, value): &(&str, String)| headers.add(name, Some(value.as_bytes()));
-        letter.headers().iter().fold(Headers::new(), add)
+        letter
+            .headers()
+            .fold(Headers::new(), |headers, (name, value)| headers.add(name, Some(value.as_bytes())))
     }
 
     /// The record as it is sent.
@@ -206,7 +206,7 @@ fn letter(
         exception_message: refusal.message,
         reason: refusal.reason,
         rule: None,
-        detail: refusal.detail,
+        detail: refusal.detail.to_string(),
         contract_version: None,
         attempt: 1,
         failed_at_ms,

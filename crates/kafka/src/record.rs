@@ -63,6 +63,9 @@ impl Record<'_> {
     }
 }
 
+/// Room for the headers of a dead letter.
+const HEADERS: usize = 18;
+
 /// Headers of a record that is to be sent.
 #[derive(Debug, Clone, Default)]
 pub struct Headers(pub(crate) Option<OwnedHeaders>);
@@ -81,7 +84,7 @@ impl Headers {
     /// Adds one more.
     #[must_use]
     pub fn add(self, name: &str, value: Option<&[u8]>) -> Self {
-        let headers = self.0.unwrap_or_default();
+        let headers = self.0.unwrap_or_else(|| OwnedHeaders::new_with_capacity(HEADERS));
         Self(Some(headers.insert(Header { key: name, value })))
     }
 }

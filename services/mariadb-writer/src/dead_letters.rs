@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDateTime};
-use dead_letter::{Context, Reason};
+use dead_letter::{Context, NO_DETAIL, Reason};
 use kafka::Record;
 use serde_json::{Value as Json, json};
 use service::Error;
@@ -153,8 +153,8 @@ impl Letter {
         if context.connector_name.is_empty() {
             UNKNOWN.clone_into(&mut context.connector_name);
         }
-        let detail =
-            if context.detail.is_null() { json!(context.exception_message) } else { context.detail.clone() };
+        let detail = serde_json::from_str::<Json>(&context.detail).ok().filter(|detail| !detail.is_null());
+        let detail = detail.unwrap_or_else(|| json!(context.exception_message));
         let failed_at = day_and_time(context.failed_at_ms).or_else(|| day_and_time(timestamp_ms));
         Self {
             stage,
@@ -179,7 +179,7 @@ fn unexplained(record: &Record<'_>, why: &str) -> Context {
         exception_message: why.to_owned(),
         reason: Reason::Unspecified,
         rule: None,
-        detail: Json::Null,
+        detail: NO_DETAIL.to_owned(),
         contract_version: None,
         attempt: 1,
         failed_at_ms: 0,

@@ -143,7 +143,7 @@ impl Reporter {
             exception_message: rejection.message.clone(),
             reason: rejection.reason,
             rule: None,
-            detail: rejection.detail.clone(),
+            detail: rejection.detail.to_string(),
             contract_version: None,
             attempt: Context::attempts_of(record.headers()) + 1,
             failed_at_ms: clock::now_ms(),
@@ -176,12 +176,12 @@ impl Reporter {
 /// The record's headers, then those that say why. A letter with a span carries its context, and the record's own under another name;
 /// what others keep beside the record's context (`tracestate`) is of the trace that ends here.
 fn headers(record: &Record<'_>, context: &Context, letter: Option<&Parent>) -> Headers {
-    let own = context.headers();
-    let own = own.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
     let is_context = |name: &str| letter.is_some() && [TRACEPARENT, TRACESTATE].contains(&name);
     let is_kept = |name: &str| !is_own_header(name) && !is_context(name);
     let kept = record.headers().filter(|(name, _)| is_kept(name));
-    let headers = kept.chain(own).fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
+    let headers = kept.fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
+    let headers =
+        context.headers().fold(headers, |headers, (name, value)| headers.add(name, Some(value.as_bytes())));
     let Some(letter) = letter else { return headers };
     let headers = headers.add(TRACEPARENT, Some(letter.traceparent().as_bytes()));
     match record.headers().find(|(name, _)| *name == TRACEPARENT) {

@@ -1,6 +1,6 @@
 //! A batch in hand: records that were polled together, and what was judged of them.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, iter};
 
 use kafka::{Record, TopicPartition};
 use schema_registry::{Registry, SchemaId};
@@ -25,16 +25,18 @@ pub(crate) struct Batch<'c> {
     pub(crate) records: Vec<Record<'c>>,
     /// What was judged of each; empty until they are judged.
     pub(crate) verdicts: Vec<Verdict>,
+    /// Behind which records another partition begins; known when they are judged.
+    ends: Vec<usize>,
     /// More records were waiting.
     pub(crate) is_full: bool,
     pub(crate) laps: Laps,
 }
 
-impl Batch<'_> {
+impl<'c> Batch<'c> {
     pub(crate) fn with_capacity(records: usize) -> Self {
         let laps = Laps::start(clock::system(), clock::instant());
         let records = Vec::with_capacity(records);
-        Self { records, verdicts: Vec::new(), is_full: false, laps }
+        Self { records, verdicts: Vec::new(), ends: Vec::new(), is_full: false, laps }
     }
 
     /// Lets go of everything.
@@ -71,8 +73,10 @@ impl Batch<'_> {
         }
         self.laps.begin(Step::Judge, clock::instant());
         self.verdicts.reserve(self.records.len());
+        self.ends.clear();
         let mut open: Vec<usize> = Vec::new();
         for stretch in self.records.chunk_by(Record::is_beside) {
+            self.ends.push(self.verdicts.len() + stretch.len());
             let (stream, bench) = of_stream(streams, &stretch[0]);
             for record in stretch {
                 let judged = bench.judge(stream, raw(record), record.headers(), &Remembered(registry));
@@ -99,15 +103,20 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// The judged records of one partition after the other, with their verdicts.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = (&[Record<'c>], &[Verdict])> {
+        let begins = iter::once(&0).chain(&self.ends);
+        let stretches = begins.zip(&self.ends).map(|(begin, end)| *begin..*end);
+        stretches.map(|stretch| (&self.records[stretch.clone()], &self.verdicts[stretch]))
+    }
+
     /// How many records of each partition were judged how, and where to go on.
     pub(crate) fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        let mut verdicts = self.verdicts.iter();
-        for stretch in self.records.chunk_by(Record::is_beside) {
-            let last = &stretch[stretch.len() - 1];
-            let of_stretch = verdicts.by_ref().take(stretch.len());
-            let valid = of_stretch.filter(|verdict| verdict.is_valid()).count() as u64;
-            let read = stretch.len() as u64;
+        for (records, verdicts) in self.stretches() {
+            let last = &records[records.len() - 1];
+            let valid = verdicts.iter().filter(|verdict| verdict.is_valid()).count() as u64;
+            let read = records.len() as u64;
             let counts = Counts { read, valid, dead: read - valid };
             tally.add(last.topic(), last.partition(), last.offset(), last.timestamp_ms(), counts);
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use chrono_tz::Tz;
-use contract::{Failure, Judge, detail};
+use contract::{Failure, Judge};
 use dead_letter::{Reason, Stage};
 use dialects::{Dialect, Origin};
 use events::{DecodeError, Shape, Value};
@@ -263,13 +263,15 @@ fn weigh<'r>(
         return Verdict::Marked(Box::new(Marks { flags: judge.flags(failures), normalised: None }));
     };
     let rule = judge.rule(refusal);
+    let failed = failures.iter().map(|failure| judge.rule(failure));
     let seen: Vec<Value<'_>> = values.iter().copied().map(shortened).collect();
     let refusal = Refusal {
         reason: rule.code,
         stage: Stage::Transformation,
         rule: Some(rule.name.clone()),
         message: judge.sentence(refusal, &seen),
-        detail: detail(judge, failures, &seen),
+        detail: judge.detail(failures, &seen),
+        failed_rules: failed.map(|rule| (rule.code, rule.name.clone())).collect(),
         dialect: None,
     };
     refusal.into()

@@ -56,8 +56,8 @@ pub(crate) fn dead_letter(
         attempt: Letter::attempts_of(record.headers()) + 1,
         failed_at_ms: clock::now_ms(),
     };
-    let letter = letter.headers();
-    let headers = added(headers, letter.iter().map(|(name, value)| (*name, Some(value.as_bytes()))));
+    let headers =
+        letter.headers().fold(headers, |headers, (name, value)| headers.add(name, Some(value.as_bytes())));
     added(headers, contexts(record.headers(), traceparent))
 }
 

@@ -6,13 +6,7 @@ use kafka::Record;
 use service::clock;
 use telemetry::{Gauge, Histogram, Metric, Metrics, names};
 
-use crate::{
-    DESCRIPTION,
-    laps::{Laps, Step},
-    stream::Stream,
-    traced::Followed,
-    verdict::{Refusal, Verdict},
-};
+use crate::{DESCRIPTION, batch::Batch, laps::Step, stream::Stream, traced::Followed, verdict::Verdict};
 
 /// The verdict of a good record among the reasons of the bad ones.
 const VALID: &str = "VALID";
@@ -37,6 +31,9 @@ struct Outlet {
     latency_ms: Histogram,
 }
 
+/// Room for the combinations of a usual batch: growing is what cost most here where many records are refused.
+const COMBINATIONS: usize = 16;
+
 /// How often each combination of label values occurs in a batch. There are few, so looking through them is cheap.
 #[derive(Debug)]
 struct Sums<'b, const N: usize>(Vec<([&'b str; N], u64)>);
@@ -59,7 +56,7 @@ impl<'b, const N: usize> Sums<'b, N> {
 
 impl<const N: usize> Default for Sums<'_, N> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Vec::with_capacity(COMBINATIONS))
     }
 }
 
@@ -93,18 +90,19 @@ impl Meters {
     }
 
     /// Counts a batch that is committed; the traced ones among its records are examples of how long it took.
-    pub(crate) fn count(&self, batch: &[Record<'_>], verdicts: &[Verdict], traced: &[Followed], laps: &Laps) {
-        // Records come a partition at a time.
-        let stretches = batch.chunk_by(Record::is_beside);
-        let topics = stretches.flat_map(|stretch| std::iter::repeat_n(stretch[0].topic(), stretch.len()));
-        self.count_judged(topics.zip(verdicts));
-        self.batch_records.record(batch.len() as u64);
+    pub(crate) fn count(&self, batch: &Batch<'_>, traced: &[Followed]) {
+        let laps = &batch.laps;
+        self.count_judged(batch.stretches().flat_map(|(records, verdicts)| {
+            let topic = records[0].topic();
+            verdicts.iter().map(move |verdict| (topic, verdict))
+        }));
+        self.batch_records.record(batch.records.len() as u64);
         self.process.record_time(laps.took(Step::Poll, Step::Commit));
         self.commit.record_time(laps.took(Step::Send, Step::Commit));
         let now_ms = clock::ms_of(laps.ended(Step::Commit));
-        for stretch in batch.chunk_by(Record::is_beside) {
-            let times = stretch.iter().map(Record::timestamp_ms);
-            self.outlet(stretch[0].topic()).latency_ms.record_all(times.filter_map(|ms| age(ms, now_ms)));
+        for (records, _) in batch.stretches() {
+            let times = records.iter().map(Record::timestamp_ms);
+            self.outlet(records[0].topic()).latency_ms.record_all(times.filter_map(|ms| age(ms, now_ms)));
         }
         for record in traced {
             if let Some(age) = age(record.timestamp_ms, now_ms) {
@@ -123,8 +121,8 @@ impl Meters {
                 Verdict::Refused(refusal) => {
                     verdicts.add([topic, refusal.reason.code()]);
                     letters.add([refusal.stage.name(), refusal.reason.code()]);
-                    for (code, rule) in failed_rules(refusal) {
-                        rules.add([topic, rule, code]);
+                    for (code, rule) in &refusal.failed_rules {
+                        rules.add([topic, rule, code.code()]);
                     }
                 }
                 Verdict::Marked(marks) => {
@@ -160,12 +158,6 @@ impl Meters {
     }
 }
 
-/// Code and name of each rule that a refused record fails.
-fn failed_rules(refusal: &Refusal) -> impl Iterator<Item = (&str, &str)> {
-    let found = refusal.detail.as_array().into_iter().flatten();
-    found.filter_map(|found| Some((found["code"].as_str()?, found["rule"].as_str()?)))
-}
-
 /// How old a record is, if it says when it was made.
 fn age(timestamp_ms: i64, now_ms: i64) -> Option<u64> {
     (timestamp_ms > 0).then(|| u64::try_from(now_ms - timestamp_ms).unwrap_or(0))
@@ -173,11 +165,9 @@ fn age(timestamp_ms: i64, now_ms: i64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use dead_letter::{Reason, Stage};
-    use serde_json::json;
-
     use super::*;
-    use crate::verdict::Marks;
+    use crate::verdict::{Marks, Refusal};
+    use dead_letter::{Reason, Stage};
 
     fn meters(metrics: &Metrics) -> Meters {
         let outlet = |raw: &str| Outlet {
@@ -210,10 +200,11 @@ mod tests {
             stage: Stage::Transformation,
             rule: Some("lane_in_range".to_owned()),
             message: String::new(),
-            detail: json!([
-                {"code": "OUT_OF_RANGE", "rule": "lane_in_range"},
-                {"code": "IMPLAUSIBLE_TIME", "rule": "occurred_at_recent"},
-            ]),
+            detail: String::new(),
+            failed_rules: vec![
+                (Reason::OutOfRange, "lane_in_range".to_owned()),
+                (Reason::ImplausibleTime, "occurred_at_recent".to_owned()),
+            ],
             dialect: None,
         }));
         let judged = [

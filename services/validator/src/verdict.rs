@@ -44,8 +44,10 @@ pub struct Refusal {
     pub rule: Option<String>,
     /// One sentence for people.
     pub message: String,
-    /// Everything that was found, with the values seen.
-    pub detail: Json,
+    /// Everything that was found, with the values seen, as JSON.
+    pub detail: String,
+    /// Code and name of each rule that it fails, in the contract's order.
+    pub failed_rules: Vec<(Reason, String)>,
     /// What kind of text it is, if it is not Avro.
     pub dialect: Option<Dialect>,
 }
@@ -95,8 +97,9 @@ impl Verdict {
 impl Refusal {
     /// The value cannot be read.
     pub(crate) fn of_value(reason: Reason, message: String, seen: &Json) -> Self {
-        let detail = json!([{ "code": reason.code(), "message": message, "values": seen }]);
-        Self { reason, stage: Stage::ValueConverter, rule: None, message, detail, dialect: None }
+        let detail = json!([{ "code": reason.code(), "message": message, "values": seen }]).to_string();
+        let (stage, failed_rules) = (Stage::ValueConverter, Vec::new());
+        Self { reason, stage, rule: None, message, detail, failed_rules, dialect: None }
     }
 
     /// The text of a dialect cannot be read.

@@ -13,6 +13,7 @@ use kafka::{
 };
 use schema_registry::Registry;
 use service::{Attempt, Context, Control, Error, Health, Stop, clock, wait_for};
+use telemetry::Span;
 use tokio::runtime::Handle;
 
 use crate::{
@@ -290,8 +291,8 @@ impl Worker {
         run.progress.advance(&tally);
         self.watched.at(run.progress.standings());
         self.meters.balance(batch.records.len(), run.producer.delivered() - before);
-        self.meters.count(&batch.records, &batch.verdicts, traced.records(), laps);
-        traced.committed(laps);
+        self.meters.count(batch, traced.records());
+        traced.committed(&batch.laps);
         if is_tried {
             // A first request to commit may still be on its way; a new epoch shuts it out of the next transaction.
             run.producer = self.take_transactional_id()?;
@@ -315,38 +316,18 @@ impl Worker {
         })
     }
 
+    /// Sends the good records on, then the letters: their many small pieces between the records would spread these over the memory,
+    /// and each of the client's walks over them would take twice as long.
     fn forward(&mut self, run: &Run<'_>, batch: &Batch<'_>, traced: &mut Traced) -> Result<(), kafka::Error> {
         run.producer.begin()?;
-        let mut verdicts = batch.verdicts.iter();
-        for stretch in batch.records.chunk_by(Record::is_beside) {
-            let found = of_stream(&mut self.streams, &stretch[0]);
-            for (record, verdict) in stretch.iter().zip(&mut verdicts) {
-                let span = self.tracing.follow(traced, record, verdict, found);
-                let context = span.as_ref().map(|span| span.context().traceparent());
-                let context = context.as_deref();
-                let (stream, _) = found;
-                let (topic, value, headers) = match verdict {
-                    Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None, context)),
-                    Verdict::Marked(marks) => {
-                        let normalised = marks.normalised.as_ref().map(|normalised| &*normalised.value);
-                        let headers = headers::valid(record, Some(marks), context);
-                        (&stream.valid, normalised.or(record.value()), headers)
-                    }
-                    Verdict::Refused(refusal) => {
-                        let version = stream.contract.version();
-                        let headers = headers::dead_letter(record, refusal, version, context);
-                        (&stream.dlq, record.value(), headers)
-                    }
-                };
-                run.producer.send(Outgoing {
-                    topic,
-                    partition: Some(record.partition()),
-                    key: record.key(),
-                    value,
-                    timestamp_ms: Some(record.timestamp_ms()),
-                    headers,
-                    receipt: span.map(kafka::ended_by),
-                })?;
+        for is_valid in [true, false] {
+            for (records, verdicts) in batch.stretches() {
+                let found = of_stream(&mut self.streams, &records[0]);
+                let judged = records.iter().zip(verdicts);
+                for (record, verdict) in judged.filter(|(_, verdict)| verdict.is_valid() == is_valid) {
+                    let span = self.tracing.follow(traced, record, verdict, found);
+                    run.producer.send(outgoing(&found.0, record, verdict, span))?;
+                }
             }
         }
         Ok(())
@@ -450,6 +431,37 @@ impl Worker {
     fn wait<T>(&self, dependency: &str, step: impl Fn() -> Result<T, Attempt>) -> Result<T, Error> {
         let step = || std::future::ready(step());
         Handle::current().block_on(wait_for(dependency, &self.stop, &self.health, step))
+    }
+}
+
+/// A judged record as it goes on, with the span of its being sent.
+fn outgoing<'r>(
+    stream: &'r Stream,
+    record: &'r Record<'_>,
+    verdict: &'r Verdict,
+    span: Option<Span>,
+) -> Outgoing<'r> {
+    let context = span.as_ref().map(|span| span.context().traceparent());
+    let context = context.as_deref();
+    let (topic, value, headers) = match verdict {
+        Verdict::Valid => (&stream.valid, record.value(), headers::valid(record, None, context)),
+        Verdict::Marked(marks) => {
+            let normalised = marks.normalised.as_ref().map(|normalised| &*normalised.value);
+            (&stream.valid, normalised.or(record.value()), headers::valid(record, Some(marks), context))
+        }
+        Verdict::Refused(refusal) => {
+            let version = stream.contract.version();
+            (&stream.dlq, record.value(), headers::dead_letter(record, refusal, version, context))
+        }
+    };
+    Outgoing {
+        topic,
+        partition: Some(record.partition()),
+        key: record.key(),
+        value,
+        timestamp_ms: Some(record.timestamp_ms()),
+        headers,
+        receipt: span.map(kafka::ended_by),
     }
 }
 

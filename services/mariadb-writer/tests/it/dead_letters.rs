@@ -22,14 +22,14 @@ fn every_dead_letter_becomes_a_row() {
         exception_message: "lane is 99".into(),
         reason: Reason::OutOfRange,
         rule: Some("lane_in_range".into()),
-        detail: json!([{ "rule": "lane_in_range", "values": { "lane": 99 } }]),
+        detail: r#"[{"rule":"lane_in_range","values":{"lane":99}}]"#.into(),
         contract_version: Some("1".into()),
         attempt: 1,
         failed_at_ms: 1_790_969_181_000,
     };
-    let own = context.headers();
-    let named = own.iter().map(|(name, value)| (*name, Some(value.as_bytes())));
-    let ours = named.fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
+    let ours = context
+        .headers()
+        .fold(Headers::new(), |headers, (name, value)| headers.add(name, Some(value.as_bytes())));
     let foreign = Headers::new().add("naïve", Some(&[0xff, 0x00])).add("none", None);
     let producer = scene.world.kafka().producer("test", &[]).unwrap();
     let value = &[0_u8, 159, 146, 150][..];

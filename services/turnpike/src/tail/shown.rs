@@ -84,7 +84,7 @@ impl From<Result<Context, HeaderError>> for Letter {
                 topic: context.topic,
                 partition: context.partition,
                 offset: context.offset,
-                detail: context.detail,
+                detail: serde_json::from_str(&context.detail).unwrap_or_default(),
             }),
         }
     }
@@ -213,7 +213,7 @@ mod tests {
             exception_message: "lane_in_range: lane is 99".into(),
             reason: Reason::OutOfRange,
             rule: Some("lane_in_range".into()),
-            detail: json!([]),
+            detail: "[]".into(),
             contract_version: None,
             attempt: 1,
             failed_at_ms: 0,

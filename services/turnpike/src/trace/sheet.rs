@@ -125,7 +125,7 @@ impl From<Context> for Cause {
             page: format!("docs/reasons/{}.md", letter.reason),
             rule: letter.rule,
             message: letter.exception_message,
-            detail: letter.detail,
+            detail: serde_json::from_str(&letter.detail).unwrap_or_default(),
             stage: letter.stage.name(),
             set_aside_by: letter.connector_name,
             contract_version: letter.contract_version,
