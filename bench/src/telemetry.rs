@@ -110,19 +110,22 @@ fn variables(is: Is, endpoint: &str) -> Vec<(&'static str, &str)> {
     }
 }
 
-/// Lets both take turns, in as many pairs of processes as were asked for. `start` starts one of them, and says how far it is.
-fn measure<'s>(
+/// Lets both take turns, in as many pairs of processes as were asked for. `prepare` makes what one of them needs, while nobody works yet;
+/// `start` starts it, and says how far it is.
+fn measure<'s, P>(
     setting: &Setting,
     figures: &mut Vec<Figure>,
     name: &str,
-    mut start: impl FnMut(Is) -> Result<Turn<'s>, Error>,
+    prepare: impl Fn(Is) -> Result<P, Error>,
+    start: impl Fn(Is, P) -> Result<Turn<'s>, Error>,
 ) -> Result<(), Error> {
     let (mut on, mut off) = (Vec::new(), Vec::new());
     for pair in 0..setting.pairs {
         let first = if pair.is_multiple_of(2) { Is::On } else { Is::Off };
         let second = if first == Is::On { Is::Off } else { Is::On };
         let turns = if setting.quick { Turns::QUICK } else { Turns::FULL };
-        let both = [start(first)?, start(second)?];
+        let (of_first, of_second) = (prepare(first)?, prepare(second)?);
+        let both = [start(first, of_first)?, start(second, of_second)?];
         let [of_first, of_second] = turns.take(&both)?;
         for turn in &both {
             // In order: the coordinator would end an open transaction of a killed one later, in the topics of the next pair.
@@ -150,9 +153,12 @@ fn measure<'s>(
 
 fn generator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
     let receiver = Receiver::start(setting);
-    measure(setting, figures, "telemetry.generator", |is| {
+    let prepare = |is: Is| {
         let topic = setting.fresh(&format!("telemetry-generator-{}", is.name()));
         setting.create_topic(&topic, PARTITIONS)?;
+        Ok(topic)
+    };
+    measure(setting, figures, "telemetry.generator", prepare, |is, topic| {
         let passing = setting.passing_stream(&topic);
         let process =
             receiver.spawn(setting, "toll-generator", &topic, is, &["--topic", &topic, "--rate", "0"])?;
@@ -168,11 +174,14 @@ fn generator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> 
 
 fn validator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
     let receiver = Receiver::start(setting);
-    measure(setting, figures, "telemetry.validator", |is| {
+    let prepare = |is| {
         let raw = receiver.raw(setting, is)?;
         for output in ["valid", "dlq"] {
             setting.renew_topic(&format!("{}.{output}", raw.topic), PARTITIONS)?;
         }
+        Ok(raw)
+    };
+    measure(setting, figures, "telemetry.validator", prepare, |is, raw| {
         let run = setting.fresh(&format!("telemetry-validator-{}", is.name()));
         let stream = format!("{}=schemas/toll_passage", raw.topic);
         let arguments = ["--group-id", &*run, "--stream", &stream];
@@ -185,23 +194,28 @@ fn validator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> 
 
 fn writer(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
     let receiver = Receiver::start(setting);
-    measure(setting, figures, "telemetry.writer", |is| {
-        let raw = receiver.raw(setting, is)?;
-        let table = if is == Is::On { TABLE_ON } else { TABLE_OFF };
-        table.clear(setting)?;
-        let run = setting.fresh(&format!("telemetry-writer-{}", is.name()));
-        let config = json!({
-            "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector",
-            "tasks.max": "1",
-            "topics": raw.topic,
-            "table.name.format": table.name,
-            "insert.mode": "insert",
-            "fields.whitelist": table.columns,
-        });
-        let folder = setting.connector(&run, &config)?;
-        let process = receiver.spawn(setting, "mariadb-writer", &run, is, &["--connectors", &folder])?;
-        Ok(Turn { process, records: raw.records, done: Box::new(move || setting.stored(&run)) })
-    })?;
+    measure(
+        setting,
+        figures,
+        "telemetry.writer",
+        |is| receiver.raw(setting, is),
+        |is, raw| {
+            let table = if is == Is::On { TABLE_ON } else { TABLE_OFF };
+            table.clear(setting)?;
+            let run = setting.fresh(&format!("telemetry-writer-{}", is.name()));
+            let config = json!({
+                "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector",
+                "tasks.max": "1",
+                "topics": raw.topic,
+                "table.name.format": table.name,
+                "insert.mode": "insert",
+                "fields.whitelist": table.columns,
+            });
+            let folder = setting.connector(&run, &config)?;
+            let process = receiver.spawn(setting, "mariadb-writer", &run, is, &["--connectors", &folder])?;
+            Ok(Turn { process, records: raw.records, done: Box::new(move || setting.stored(&run)) })
+        },
+    )?;
     receiver.expect_spans()?;
     TABLE_ON.drop(setting)?;
     TABLE_OFF.drop(setting)

@@ -53,11 +53,18 @@ impl Setting {
         self.create_topic(topic, partitions)?;
         let since = clock::instant();
         // The broker hears of both from the controller, a moment later.
-        while !(0..partitions).all(|partition| matches!(self.admin.offsets(topic, partition), Ok((0, 0)))) {
+        let offsets = |partition| self.admin.offsets(topic, partition);
+        while let Some(other) = (0..partitions).map(offsets).find(|offsets| !matches!(offsets, Ok((0, 0)))) {
             if since.elapsed() > THERE_IN {
-                return Err(Error::failed(format!("topic {topic} does not become empty")));
+                let reason = match other {
+                    Ok((first, end)) => format!("a partition's records are {first} to {end}"),
+                    Err(error) => error.to_string(),
+                };
+                return Err(Error::failed(format!("topic {topic} does not become empty: {reason}")));
             }
             thread::sleep(LOOK);
+            // A client that has once been told that there is no such topic believes it for long, unless it hears of all topics.
+            self.admin.topics().map_err(Error::failed)?;
         }
         Ok(())
     }

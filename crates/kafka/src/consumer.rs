@@ -165,7 +165,7 @@ impl Consumer {
         while batch.len() < limits.rows_max && bytes < limits.bytes_max {
             match self.inner.poll(if is_dry { patience(spent.left()) } else { Duration::ZERO }) {
                 Some(Ok(message)) => {
-                    let record = Record(message);
+                    let record = Record::new(message);
                     bytes += record.size();
                     batch.push(record);
                     is_dry = false;

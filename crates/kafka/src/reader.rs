@@ -55,7 +55,7 @@ impl Reader {
     pub fn next(&self, timeout: Duration) -> Result<Found<'_>, Error> {
         self.lost.mend(self.inner.client());
         match self.inner.poll(timeout) {
-            Some(Ok(message)) => Ok(Found::Record(Record(message))),
+            Some(Ok(message)) => Ok(Found::Record(Record::new(message))),
             Some(Err(KafkaError::PartitionEOF(partition))) => Ok(Found::EndOf(partition)),
             Some(Err(error)) => {
                 self.lost.hear(&error);

@@ -1,6 +1,6 @@
 //! Records as they are read, borrowed, and as they are sent.
 
-use std::{fmt, iter};
+use std::fmt;
 
 use rdkafka::{
     Message,
@@ -11,55 +11,71 @@ use crate::Error;
 
 /// A record as it came from the broker: nothing is copied, and the fetch buffer stays until the record is dropped.
 #[derive(Debug)]
-pub struct Record<'c>(pub(crate) BorrowedMessage<'c>);
+pub struct Record<'c> {
+    message: BorrowedMessage<'c>,
+    has_headers: bool,
+}
+
+impl<'c> Record<'c> {
+    /// Asks for the headers at once, while the message is in the processor's cache: most have none, and are asked for them at each step.
+    pub(crate) fn new(message: BorrowedMessage<'c>) -> Self {
+        let has_headers = message.headers().is_some();
+        Self { message, has_headers }
+    }
+}
 
 impl Record<'_> {
     /// The topic.
     pub fn topic(&self) -> &str {
-        self.0.topic()
+        self.message.topic()
     }
 
     /// The partition.
     pub fn partition(&self) -> i32 {
-        self.0.partition()
+        self.message.partition()
     }
 
     /// Whether another record is of the same partition. Neighbours mostly are, and then this costs less than to compare names.
     pub fn is_beside(&self, other: &Record<'_>) -> bool {
-        let is_same_topic = || self.0.topic_ptr() == other.0.topic_ptr() || self.topic() == other.topic();
+        let is_same_topic =
+            || self.message.topic_ptr() == other.message.topic_ptr() || self.topic() == other.topic();
         self.partition() == other.partition() && is_same_topic()
     }
 
     /// The offset in the partition.
     pub fn offset(&self) -> i64 {
-        self.0.offset()
+        self.message.offset()
     }
 
     /// When the record was made, in milliseconds since 1970 UTC; 0 if it does not say.
     pub fn timestamp_ms(&self) -> i64 {
-        self.0.timestamp().to_millis().unwrap_or(0)
+        self.message.timestamp().to_millis().unwrap_or(0)
     }
 
     /// The key.
     pub fn key(&self) -> Option<&[u8]> {
-        self.0.key()
+        self.message.key()
     }
 
     /// The value; `None` is a tombstone.
     pub fn value(&self) -> Option<&[u8]> {
-        self.0.payload()
+        self.message.payload()
     }
 
     /// Bytes of key and value.
     pub fn size(&self) -> usize {
-        self.0.key_len() + self.0.payload_len()
+        self.message.key_len() + self.message.payload_len()
     }
 
-    /// The headers in order; a header's value may be null. The client is asked for them when the first is wanted, which costs something.
+    /// Whether it has any headers.
+    pub fn has_headers(&self) -> bool {
+        self.has_headers
+    }
+
+    /// The headers in order; a header's value may be null.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        iter::once_with(|| self.0.headers())
-            .flatten()
-            .flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
+        let headers = self.has_headers.then(|| self.message.headers()).flatten();
+        headers.into_iter().flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
     }
 }
 
@@ -78,7 +94,7 @@ impl Headers {
 
     /// The headers of a record, unchanged.
     pub fn from_record(record: &Record<'_>) -> Self {
-        Self(record.0.headers().map(rdkafka::message::BorrowedHeaders::detach))
+        Self(record.message.headers().map(rdkafka::message::BorrowedHeaders::detach))
     }
 
     /// Adds one more.

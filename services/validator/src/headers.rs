@@ -17,8 +17,7 @@ type Header<'h> = (&'h str, Option<&'h [u8]>);
 /// The record's own headers, then what is said of it. Marks that it came with are nobody's word, and are dropped. Of a traced record the
 /// context is that of its being sent on, in place of the one that it came with.
 pub(crate) fn valid(record: &Record<'_>, marks: Option<&Marks>, traceparent: Option<&str>) -> Headers {
-    // Most records have none, and are asked for them once.
-    if record.headers().next().is_none() {
+    if !record.has_headers() {
         return added(Headers::new(), said(marks, traceparent));
     }
     let is_as_it_came = traceparent.is_none() && !record.headers().any(|(name, _)| is_mark(name));
