@@ -47,8 +47,11 @@ const WARM_UP_RECORDS: u64 = 50_000;
 /// How long that may take.
 const WARM_UP_MAX: Duration = Duration::from_secs(30);
 const WARM_UP_LOOK: Duration = Duration::from_millis(20);
-/// The beginning of a turn that is not measured: what waited in sockets and in the database is worked off.
-const SETTLES_IN: Duration = Duration::from_millis(100);
+/// The beginning of a turn that is not measured: what was in its hands when it was stopped, and what comes first behind that. A broker
+/// that wrote to a stopped process asks only now and then whether there is room again, so that may take a second.
+const SETTLED_RECORDS: u64 = 30_000;
+/// How long it may take at most.
+const SETTLES_IN: Duration = Duration::from_secs(10);
 
 impl Turns {
     /// Of a full run.
@@ -65,8 +68,7 @@ impl Turns {
         let mut sums = [Sum::default(); 2];
         for pair in 0..self.pairs {
             for index in if pair.is_multiple_of(2) { [0, 1] } else { [1, 0] } {
-                both[index].process.kill(Signal::CONT);
-                thread::sleep(SETTLES_IN);
+                both[index].goes_on()?;
                 let before = both[index].look()?;
                 thread::sleep(self.length);
                 let after = both[index].look()?;
@@ -87,6 +89,16 @@ impl Turn<'_> {
                 let (name, log) = (self.process.name(), self.process.log().display());
                 return Err(Error::failed(format!("{name} does not get going; see {log}")));
             }
+            thread::sleep(WARM_UP_LOOK);
+        }
+        Ok(())
+    }
+
+    /// Lets it go on where it was stopped.
+    fn goes_on(&self) -> Result<(), Error> {
+        let (before, since) = ((self.done)()?, clock::instant());
+        self.process.kill(Signal::CONT);
+        while (self.done)()? < before + SETTLED_RECORDS && since.elapsed() < SETTLES_IN {
             thread::sleep(WARM_UP_LOOK);
         }
         Ok(())
