@@ -129,8 +129,10 @@ impl Group {
 pub(crate) fn end(admin: &Admin, topic: &str, partitions: i32) -> Result<u64, Error> {
     let ends = (0..partitions).map(|partition| match admin.offsets(topic, partition) {
         Ok((_, end)) => Ok(end as u64),
-        // A partition that is new has no leader yet.
-        Err(error) if error.class() == Class::Infrastructure => Ok(0),
+        // A partition that is new has no leader yet, which the client goes on believing unless it hears of all topics.
+        Err(error) if error.class() == Class::Infrastructure => {
+            admin.topics().map(|_| 0).map_err(Error::failed)
+        }
         Err(error) => Err(Error::failed(error)),
     });
     ends.sum()
