@@ -49,11 +49,16 @@ struct Seen<'j> {
     values: &'j [Value<'j>],
 }
 
+impl Seen<'_> {
+    fn named(&self) -> impl Iterator<Item = (&str, Json)> {
+        let seen = self.condition.fields.iter().map(|index| (&self.fields[*index], &self.values[*index]));
+        seen.map(|(field, value)| (field.name.as_str(), field_json(field, value)))
+    }
+}
+
 impl Serialize for Seen<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { fields, condition, values } = self;
-        let named = condition.fields.iter().map(|index| (&fields[*index], &values[*index]));
-        serializer.collect_map(named.map(|(field, value)| (&field.name, field_json(field, value))))
+        serializer.collect_map(self.named())
     }
 }
 
@@ -126,10 +131,8 @@ impl Judge {
 
     /// The fields that a condition looks at, with their values as people write them.
     fn seen(&self, condition: &Condition, values: &[Value<'_>]) -> serde_json::Map<String, Json> {
-        let named = |index: &usize| {
-            (self.fields[*index].name.clone(), field_json(&self.fields[*index], &values[*index]))
-        };
-        condition.fields.iter().map(named).collect()
+        let seen = Seen { fields: &self.fields, condition, values };
+        seen.named().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// The rules, in the contract's order.

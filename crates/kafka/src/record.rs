@@ -1,6 +1,6 @@
 //! Records as they are read, borrowed, and as they are sent.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use rdkafka::{
     Message,
@@ -13,14 +13,13 @@ use crate::Error;
 #[derive(Debug)]
 pub struct Record<'c> {
     message: BorrowedMessage<'c>,
-    has_headers: bool,
+    /// Most have none, and are asked for them at each step: the client is asked once.
+    has_headers: OnceLock<bool>,
 }
 
 impl<'c> Record<'c> {
-    /// Asks for the headers at once, while the message is in the processor's cache: most have none, and are asked for them at each step.
     pub(crate) fn new(message: BorrowedMessage<'c>) -> Self {
-        let has_headers = message.headers().is_some();
-        Self { message, has_headers }
+        Self { message, has_headers: OnceLock::new() }
     }
 }
 
@@ -69,18 +68,18 @@ impl Record<'_> {
 
     /// Whether it has any headers.
     pub fn has_headers(&self) -> bool {
-        self.has_headers
+        *self.has_headers.get_or_init(|| self.message.headers().is_some())
     }
 
     /// The headers in order; a header's value may be null.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
-        let headers = self.has_headers.then(|| self.message.headers()).flatten();
+        let headers = self.has_headers().then(|| self.message.headers()).flatten();
         headers.into_iter().flat_map(|headers| headers.iter().map(|header| (header.key, header.value)))
     }
 }
 
-/// Room for the headers of a dead letter.
-const HEADERS: usize = 18;
+/// Room for the headers of a dead letter, which are the most that a record of ours has.
+const HEADERS: usize = 20;
 
 /// Headers of a record that is to be sent.
 #[derive(Debug, Clone, Default)]

@@ -43,7 +43,13 @@ impl<'c> Batch<'c> {
     pub(crate) fn clear(&mut self) {
         self.records.clear();
         self.is_full = false;
+        self.forget();
+    }
+
+    /// Lets go of what was judged.
+    pub(crate) fn forget(&mut self) {
         self.verdicts.clear();
+        self.ends.clear();
     }
 
     /// Lets go of the records of these partitions; the others are judged again.
@@ -51,7 +57,7 @@ impl<'c> Batch<'c> {
         self.records.retain(|record| {
             !gone.iter().any(|at| at.partition == record.partition() && *at.topic == *record.topic())
         });
-        self.verdicts.clear();
+        self.forget();
     }
 
     /// Whether so many records are refused that what is said of them is most of what the batch takes in memory.
@@ -73,7 +79,6 @@ impl<'c> Batch<'c> {
         }
         self.laps.begin(Step::Judge, clock::instant());
         self.verdicts.reserve(self.records.len());
-        self.ends.clear();
         let mut open: Vec<usize> = Vec::new();
         for stretch in self.records.chunk_by(Record::is_beside) {
             self.ends.push(self.verdicts.len() + stretch.len());

@@ -308,7 +308,7 @@ impl Worker {
             if let Some(batch) = batch {
                 let _ = thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, move || {
                     if batch.judge(streams, registry, &Hasty { registry, runtime: &runtime }).is_err() {
-                        batch.verdicts.clear();
+                        batch.forget();
                     }
                 });
             }
