@@ -56,6 +56,12 @@ pub(crate) fn runs(
     Ok(figure(name, unit, "", &seen, None))
 }
 
+/// A figure of the processor time in each pair, and of the limit's in the same order.
+pub(crate) fn cpu_figure(name: &str, limit: &str, seen: &[Seen], limits: &[f64]) -> Figure {
+    let cpu: Vec<Seen> = seen.iter().map(|seen| Seen { speed: seen.cpu_s_per_million, ..*seen }).collect();
+    figure(name, "processor s per million", limit, &cpu, Some(limits))
+}
+
 /// A figure of what was seen in each pair, and of the limit's values in the same order; without these if it failed.
 pub(crate) fn figure(
     name: &str,

@@ -27,7 +27,7 @@ fn every_target_is_of_a_figure_that_is_measured() {
 
 #[test]
 fn figures_are_chosen_by_name_or_group() {
-    assert_eq!(names(&options(false, &["writer.append"])).expect("known"), ["writer.append"]);
+    assert_eq!(names(&options(false, &["writer.upsert"])).expect("known"), ["writer.upsert"]);
     let group = names(&options(false, &["writer"])).expect("known");
     assert!(group.len() > 5 && group.iter().all(|name| name.starts_with("writer.")), "{group:?}");
     let refused = names(&options(false, &["writer.appendix"])).expect_err("unknown").to_string();

@@ -64,12 +64,14 @@ const fn target(name: &'static str, what: What, bound: Bound, number: f64) -> Ta
 }
 
 /// All promises.
-pub(crate) const TARGETS: [Target; 21] = {
+pub(crate) const TARGETS: [Target; 22] = {
     use Bound::{AtLeast, AtMost};
     use What::{Cpu, Ratio, Rss, Value};
     [
         target("writer.append", Ratio, AtLeast, 0.85),
         target("writer.append", Cpu, AtMost, 1.5),
+        // The same where MariaDB needs 2.3 s for a million rows of LOAD DATA; other machines take more than twice as long for either.
+        target("writer.append_cpu", Ratio, AtMost, 0.65),
         target("writer.append", Rss, AtMost, 40.0),
         target("writer.lag_5m", Rss, AtMost, 40.0),
         target("writer.start_to_first_row_ms", Value, AtMost, 1_000.0),

@@ -2,7 +2,7 @@
 //!
 //! On a machine whose speed drifts by a third within a minute, two runs after each other say nothing about three per cent. So
 //! both services of a pair live at the same time, and one of them is stopped (SIGSTOP) while the other works: they take turns of
-//! less than a second, and whatever drifts is the same for both ([`turns`]). Processor time is told as well: it does not
+//! about a second, and whatever drifts is the same for both ([`turns`]). Processor time is told as well: it does not
 //! depend on who else wants the processor.
 
 mod turns;
@@ -19,7 +19,6 @@ use crate::{
     rows::{PASSAGES, Table},
     setting::Setting,
     suite::Item,
-    watch::Seen,
 };
 use turns::{Turn, Turns};
 
@@ -38,7 +37,6 @@ const PARTITIONS: i32 = 4;
 const SHARE: &str = "0.001";
 
 const UNIT: &str = "records/s";
-const UNIT_CPU: &str = "processor s per million";
 const OFF: &str = "telemetry off";
 
 /// The tables of the two writers.
@@ -145,9 +143,8 @@ fn measure<'s, P>(
     }
     let limits: Vec<f64> = off.iter().map(|seen| seen.speed).collect();
     figures.push(pairs::figure(name, UNIT, OFF, &on, Some(&limits)));
-    let cpu: Vec<Seen> = on.iter().map(|seen| Seen { speed: seen.cpu_s_per_million, ..*seen }).collect();
     let limits: Vec<f64> = off.iter().map(|seen| seen.cpu_s_per_million).collect();
-    figures.push(pairs::figure(&format!("{name}_cpu"), UNIT_CPU, OFF, &cpu, Some(&limits)));
+    figures.push(pairs::cpu_figure(&format!("{name}_cpu"), OFF, &on, &limits));
     Ok(())
 }
 
@@ -156,10 +153,10 @@ fn generator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> 
     let prepare = |is: Is| {
         let topic = setting.fresh(&format!("telemetry-generator-{}", is.name()));
         setting.create_topic(&topic, PARTITIONS)?;
-        Ok(topic)
-    };
-    measure(setting, figures, "telemetry.generator", prepare, |is, topic| {
         let passing = setting.passing_stream(&topic);
+        Ok((topic, passing))
+    };
+    measure(setting, figures, "telemetry.generator", prepare, |is, (topic, passing)| {
         let process =
             receiver.spawn(setting, "toll-generator", &topic, is, &["--topic", &topic, "--rate", "0"])?;
         let done = move || {
@@ -194,28 +191,26 @@ fn validator(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> 
 
 fn writer(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
     let receiver = Receiver::start(setting);
-    measure(
-        setting,
-        figures,
-        "telemetry.writer",
-        |is| receiver.raw(setting, is),
-        |is, raw| {
-            let table = if is == Is::On { TABLE_ON } else { TABLE_OFF };
-            table.clear(setting)?;
-            let run = setting.fresh(&format!("telemetry-writer-{}", is.name()));
-            let config = json!({
-                "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector",
-                "tasks.max": "1",
-                "topics": raw.topic,
-                "table.name.format": table.name,
-                "insert.mode": "insert",
-                "fields.whitelist": table.columns,
-            });
-            let folder = setting.connector(&run, &config)?;
-            let process = receiver.spawn(setting, "mariadb-writer", &run, is, &["--connectors", &folder])?;
-            Ok(Turn { process, records: raw.records, done: Box::new(move || setting.stored(&run)) })
-        },
-    )?;
+    let table = |is| if is == Is::On { TABLE_ON } else { TABLE_OFF };
+    let prepare = |is| {
+        table(is).clear(setting)?;
+        receiver.raw(setting, is)
+    };
+    measure(setting, figures, "telemetry.writer", prepare, |is, raw| {
+        let table = table(is);
+        let run = setting.fresh(&format!("telemetry-writer-{}", is.name()));
+        let config = json!({
+            "connector.class": "io.confluent.connect.jdbc.JdbcSinkConnector",
+            "tasks.max": "1",
+            "topics": raw.topic,
+            "table.name.format": table.name,
+            "insert.mode": "insert",
+            "fields.whitelist": table.columns,
+        });
+        let folder = setting.connector(&run, &config)?;
+        let process = receiver.spawn(setting, "mariadb-writer", &run, is, &["--connectors", &folder])?;
+        Ok(Turn { process, records: raw.records, done: Box::new(move || setting.stored(&run)) })
+    })?;
     receiver.expect_spans()?;
     TABLE_ON.drop(setting)?;
     TABLE_OFF.drop(setting)

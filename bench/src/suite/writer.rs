@@ -11,7 +11,7 @@ use service::{Error, clock};
 
 use super::Item;
 use crate::{
-    pairs::{pairs, runs},
+    pairs::{cpu_figure, pairs, runs},
     passages::Passages,
     progress,
     report::Figure,
@@ -22,7 +22,7 @@ use crate::{
 
 /// What is measured here.
 pub(super) const ITEMS: &[Item] = &[
-    Item { names: &["writer.append"], seconds: [75, 25], run: append },
+    Item { names: &["writer.append", "writer.append_cpu"], seconds: [75, 25], run: append },
     Item { names: &["writer.append_vs_insert"], seconds: [45, 19], run: append_vs_insert },
     Item { names: &["writer.append_4"], seconds: [68, 18], run: append_4 },
     Item { names: &["writer.upsert"], seconds: [64, 16], run: upsert },
@@ -119,19 +119,20 @@ fn warm_up(setting: &Setting) -> Result<(), Error> {
     Ok(())
 }
 
-/// Measures, and tells what the database itself has used for it: where that is a core's whole time, it is the limit.
+/// Measures, and tells what the database itself has used for it, in processor seconds per million rows: where that is a core's whole time,
+/// it is the limit.
 fn telling<T>(
     setting: &Setting,
     what: &str,
     rows: u64,
     run: impl FnOnce() -> Result<T, Error>,
-) -> Result<T, Error> {
+) -> Result<(T, f64), Error> {
     let used = || setting.stack.mariadb.pid().map_or(Ok(0.0), cpu_seconds_of);
     let before = used()?;
     let measured = run()?;
     let seconds = (used()? - before) / rows as f64 * 1e6;
     progress(format!("    {what}: MariaDB used {seconds:.2} processor s per million rows"));
-    Ok(measured)
+    Ok((measured, seconds))
 }
 
 /// How many pairs a figure has that is one of many or takes long.
@@ -151,7 +152,8 @@ fn topic(setting: &Setting, partitions: i32) -> Result<String, Error> {
     Ok(topic)
 }
 
-/// Appends a topic of so many partitions by so many tasks, beside as many sessions of LOAD DATA.
+/// Appends a topic of so many partitions by so many tasks, beside as many sessions of LOAD DATA. The second figure is of processor time: the
+/// writer's beside MariaDB's for LOAD DATA, since one machine takes twice as long as another for the same row.
 fn beside_load(
     setting: &Setting,
     name: &str,
@@ -159,9 +161,10 @@ fn beside_load(
     tasks: u32,
     mode: &[(&str, &str)],
     of: u32,
-) -> Result<Figure, Error> {
+) -> Result<[Figure; 2], Error> {
     warm_up(setting)?;
     let (topic, records) = (topic(setting, partitions)?, records(setting));
+    let (mut all_seen, mut all_used) = (Vec::new(), Vec::new());
     let files = PASSAGES.files(setting, records, u64::from(tasks))?;
     let mut config = document(&topic, &PASSAGES, tasks);
     for (key, value) in mode {
@@ -171,47 +174,59 @@ fn beside_load(
         1 => LOAD_DATA.to_owned(),
         _ => format!("{LOAD_DATA}, {tasks} sessions"),
     };
-    let ours = |_| store_anew(setting, name, &config, records);
+    let ours = |_| {
+        let seen = store_anew(setting, name, &config, records)?;
+        all_seen.push(seen);
+        Ok(seen)
+    };
     let theirs = |_| {
         PASSAGES.clear(setting)?;
-        telling(setting, &limit, records, || PASSAGES.load(setting, &files))
+        let (speed, used) = telling(setting, &limit, records, || PASSAGES.load(setting, &files))?;
+        all_used.push(used);
+        Ok(speed)
     };
-    pairs(name, UNIT, &limit, of, ours, theirs)
+    let speed = pairs(name, UNIT, &limit, of, ours, theirs)?;
+    let cpu = cpu_figure(&format!("{name}_cpu"), &format!("MariaDB's own for {limit}"), &all_seen, &all_used);
+    Ok([speed, cpu])
 }
 
 /// Stores all records of a topic in the emptied table, which must then hold as many rows.
 fn store_anew(setting: &Setting, name: &str, config: &Value, records: u64) -> Result<Seen, Error> {
     PASSAGES.clear(setting)?;
-    let seen = telling(setting, name, records, || store(setting, name, config, records))?;
+    let (seen, _) = telling(setting, name, records, || store(setting, name, config, records))?;
     PASSAGES.expect_rows(setting, records)?;
     Ok(seen)
 }
 
 fn append(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
-    figures.push(beside_load(setting, "writer.append", 1, 1, &[], setting.pairs)?);
+    figures.extend(beside_load(setting, "writer.append", 1, 1, &[], setting.pairs)?);
     Ok(())
 }
 
 fn append_4(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
-    figures.push(beside_load(setting, "writer.append_4", 4, 1, &[], setting.pairs)?);
+    let [speed, _] = beside_load(setting, "writer.append_4", 4, 1, &[], setting.pairs)?;
+    figures.push(speed);
     Ok(())
 }
 
 fn upsert(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
-    figures.push(beside_load(setting, "writer.upsert", 1, 1, &UPSERT, setting.pairs)?);
+    let [speed, _] = beside_load(setting, "writer.upsert", 1, 1, &UPSERT, setting.pairs)?;
+    figures.push(speed);
     Ok(())
 }
 
 fn upsert_4(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
     let pairs = setting.pairs.min(PAIRS_FEW);
-    figures.push(beside_load(setting, "writer.upsert_4", 4, 1, &UPSERT, pairs)?);
+    let [speed, _] = beside_load(setting, "writer.upsert_4", 4, 1, &UPSERT, pairs)?;
+    figures.push(speed);
     Ok(())
 }
 
 fn partitions(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), Error> {
     for count in [1, 2, 4_u8] {
         let name = format!("writer.partitions_{count}");
-        figures.push(beside_load(setting, &name, count.into(), count.into(), &[], few_pairs(setting))?);
+        let [speed, _] = beside_load(setting, &name, count.into(), count.into(), &[], few_pairs(setting))?;
+        figures.push(speed);
     }
     Ok(())
 }
@@ -225,7 +240,8 @@ fn append_vs_insert(setting: &Setting, figures: &mut Vec<Figure>) -> Result<(), 
     let ours = |_| store_anew(setting, name, &config, records);
     let theirs = |_| {
         PASSAGES.clear(setting)?;
-        telling(setting, INSERT, records, || rows::insert(setting, &PASSAGES, &passages))
+        let (speed, _) = telling(setting, INSERT, records, || rows::insert(setting, &PASSAGES, &passages))?;
+        Ok(speed)
     };
     figures.push(pairs(name, UNIT, INSERT, few_pairs(setting), ours, theirs)?);
     Ok(())

@@ -44,14 +44,13 @@ struct Look {
 
 /// So many records each is done with before it is measured: clients connect, groups form, schemas are found.
 const WARM_UP_RECORDS: u64 = 50_000;
-/// How long that may take.
-const WARM_UP_MAX: Duration = Duration::from_secs(30);
-const WARM_UP_LOOK: Duration = Duration::from_millis(20);
 /// The beginning of a turn that is not measured: what was in its hands when it was stopped, and what comes first behind that. A broker
 /// that wrote to a stopped process asks only now and then whether there is room again, so that may take a second.
 const SETTLED_RECORDS: u64 = 30_000;
-/// How long it may take at most.
-const SETTLES_IN: Duration = Duration::from_secs(10);
+/// How long either may take.
+const GOING_IN: Duration = Duration::from_secs(30);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Turns {
     /// Of a full run.
@@ -62,7 +61,7 @@ impl Turns {
     /// Lets them take turns, and says what each did. Both are stopped then (SIGSTOP); what they leave undone does not matter.
     pub(super) fn take(self, both: &[Turn<'_>; 2]) -> Result<[Seen; 2], Error> {
         for turn in both {
-            turn.warm_up()?;
+            turn.gets_to(WARM_UP_RECORDS)?;
             turn.process.kill(Signal::STOP);
         }
         let mut sums = [Sum::default(); 2];
@@ -82,26 +81,24 @@ impl Turns {
 }
 
 impl Turn<'_> {
-    fn warm_up(&self) -> Result<(), Error> {
+    /// Waits until it is done with so many.
+    fn gets_to(&self, records: u64) -> Result<(), Error> {
         let since = clock::instant();
-        while (self.done)()? < WARM_UP_RECORDS {
-            if since.elapsed() > WARM_UP_MAX || !self.process.is_running() {
+        while (self.done)()? < records {
+            if since.elapsed() > GOING_IN || !self.process.is_running() {
                 let (name, log) = (self.process.name(), self.process.log().display());
                 return Err(Error::failed(format!("{name} does not get going; see {log}")));
             }
-            thread::sleep(WARM_UP_LOOK);
+            thread::sleep(LOOK);
         }
         Ok(())
     }
 
     /// Lets it go on where it was stopped.
     fn goes_on(&self) -> Result<(), Error> {
-        let (before, since) = ((self.done)()?, clock::instant());
+        let settled = (self.done)()? + SETTLED_RECORDS;
         self.process.kill(Signal::CONT);
-        while (self.done)()? < before + SETTLED_RECORDS && since.elapsed() < SETTLES_IN {
-            thread::sleep(WARM_UP_LOOK);
-        }
-        Ok(())
+        self.gets_to(settled)
     }
 
     fn look(&self) -> Result<Look, Error> {
