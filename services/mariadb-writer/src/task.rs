@@ -72,8 +72,9 @@ pub(crate) struct Tables {
 
 /// Batches that wait for the database while it is busy with one and the next is being read: so many are in memory, plus two.
 const BATCHES_WAITING: usize = 1;
-/// Being shut out twice within this time means that somebody else uses the same identity.
-const FENCED_AGAIN: Duration = Duration::from_secs(30);
+/// Being shut out twice within this time means that somebody else uses the same identity. It is less than the 10 s after which the group takes a
+/// member for dead: outages that follow each other shut it out as well, and no faster than that.
+const FENCED_AGAIN: Duration = Duration::from_secs(8);
 /// Answers of the database's side that wait to be read; they are read in every turn.
 const EVENTS_WAITING: usize = 64;
 

@@ -35,8 +35,9 @@ use crate::{
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 /// How long a poll waits for a first record; bounds how late a stop or a pause is seen.
 const POLL_WAIT: Duration = Duration::from_millis(100);
-/// Being shut out twice within this time means that somebody else uses the same identity.
-const FENCED_AGAIN: Duration = Duration::from_secs(30);
+/// Being shut out twice within this time means that somebody else uses the same identity. It is less than the 10 s after which the group takes a
+/// member for dead: outages that follow each other shut it out as well, and no faster than that.
+const FENCED_AGAIN: Duration = Duration::from_secs(8);
 /// How long to wait before the work of an aborted transaction is done again.
 const RECOVERY_PAUSE: Duration = Duration::from_millis(500);
 /// What the transactions are called among the things that the service depends on.
