@@ -157,9 +157,7 @@ impl Record {
     /// What a dead letter says; other records have no headers.
     pub(crate) fn headers(&self) -> Headers {
         let Some(letter) = &self.letter else { return Headers::new() };
-        letter
-            .headers()
-            .fold(Headers::new(), |headers, (name, value)| headers.add(name, Some(value.as_bytes())))
+        Headers::new().add_texts(letter.headers())
     }
 
     /// The record as it is sent.

@@ -102,6 +102,14 @@ impl Headers {
         let headers = self.0.unwrap_or_else(|| OwnedHeaders::new_with_capacity(HEADERS));
         Self(Some(headers.insert(Header { key: name, value })))
     }
+
+    /// Adds more, whose values are text.
+    #[must_use]
+    pub fn add_texts<'n>(self, texts: impl IntoIterator<Item = (&'n str, impl AsRef<str>)>) -> Self {
+        texts
+            .into_iter()
+            .fold(self, |headers, (name, text)| headers.add(name, Some(text.as_ref().as_bytes())))
+    }
 }
 
 /// Is told once what became of one record: its partition and offset, or why it has none. On the client's own thread, so briefly.

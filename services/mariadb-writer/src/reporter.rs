@@ -180,8 +180,7 @@ fn headers(record: &Record<'_>, context: &Context, letter: Option<&Parent>) -> H
     let is_kept = |name: &str| !is_own_header(name) && !is_context(name);
     let kept = record.headers().filter(|(name, _)| is_kept(name));
     let headers = kept.fold(Headers::new(), |headers, (name, value)| headers.add(name, value));
-    let headers =
-        context.headers().fold(headers, |headers, (name, value)| headers.add(name, Some(value.as_bytes())));
+    let headers = headers.add_texts(context.headers());
     let Some(letter) = letter else { return headers };
     let headers = headers.add(TRACEPARENT, Some(letter.traceparent().as_bytes()));
     match record.headers().find(|(name, _)| *name == TRACEPARENT) {

@@ -55,9 +55,7 @@ pub(crate) fn dead_letter(
         attempt: Letter::attempts_of(record.headers()) + 1,
         failed_at_ms: clock::now_ms(),
     };
-    let headers =
-        letter.headers().fold(headers, |headers, (name, value)| headers.add(name, Some(value.as_bytes())));
-    added(headers, contexts(record.headers(), traceparent))
+    added(headers.add_texts(letter.headers()), contexts(record.headers(), traceparent))
 }
 
 /// What stays of a record's own headers.

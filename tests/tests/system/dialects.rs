@@ -309,9 +309,7 @@ fn marks_that_a_record_brings_are_dropped() {
     let _validator = pipeline.spawn(Service::Validator, &[]);
     let brought =
         [("turnpike.flags", "OUT_OF_RANGE:nothing"), ("origin", "test"), ("turnpike.dialect", "toll")];
-    let headers = brought
-        .iter()
-        .fold(Headers::new(), |headers, (name, value)| headers.add(name, Some(value.as_bytes())));
+    let headers = Headers::new().add_texts(brought);
     let record = Outgoing {
         topic: "traffic.events",
         partition: Some(3),

@@ -1,7 +1,5 @@
 //! The connector for dead letters: everything on their topics becomes a row, whoever wrote it.
 
-use std::borrow::Cow;
-
 use dead_letter::{Context, Reason, Stage};
 use kafka::{Headers, Outgoing};
 use serde_json::json;
@@ -28,21 +26,16 @@ fn refused(scene: &Scene) -> Context {
     }
 }
 
-fn headers(context: &Context) -> Headers {
-    let add =
-        |headers: Headers, (name, value): (&str, Cow<'_, str>)| headers.add(name, Some(value.as_bytes()));
-    context.headers().fold(Headers::new(), add)
-}
-
 /// Ours, a foreign one, the same one twice, and one whose detail is not JSON: bytes are kept, coordinates are unique, nothing is lost.
 #[test]
 fn every_dead_letter_becomes_a_row() {
     let scene = Scene::new("letters");
     let _shared = scene.world.shared();
     let context = refused(&scene);
-    let ours = headers(&context);
+    let ours = Headers::new().add_texts(context.headers());
     // A detail that is not JSON says no more than the message.
-    let plain = headers(&Context { offset: 42, detail: "lane 99".into(), ..context.clone() });
+    let plain = Context { offset: 42, detail: "lane 99".into(), ..context.clone() };
+    let plain = Headers::new().add_texts(plain.headers());
     let foreign = Headers::new().add("naïve", Some(&[0xff, 0x00])).add("none", None);
     let producer = scene.world.kafka().producer("test", &[]).unwrap();
     let value = &[0_u8, 159, 146, 150][..];
