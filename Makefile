@@ -91,7 +91,7 @@ check: setup ## Format, clippy with all warnings as errors, the house rules, the
 
 .PHONY: test
 test: setup ## All tests, with a real Kafka and MariaDB on free ports of this machine (some minutes)
-	cargo build --locked --workspace
+	cargo build --locked --workspace --all-targets
 	cargo test --locked --workspace
 
 .PHONY: test-unit
