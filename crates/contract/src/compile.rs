@@ -1,5 +1,7 @@
 //! Compiles a CEL expression for the records of one schema: every name is known, every type fits, or it says where not.
 
+use std::sync::Arc;
+
 use cel::{
     Program,
     common::ast::{CallExpr, Expr as Ast, IdedExpr, LiteralValue, SelectExpr, SourceInfo, operators},
@@ -10,6 +12,7 @@ use regex::Regex;
 use crate::{
     expr::{Arithmetic, Comparison, Expr, Load, TextTest},
     literal,
+    steps::Steps,
 };
 
 /// What is wrong with an expression, and where.
@@ -25,7 +28,7 @@ pub struct Mistake {
 /// A condition, and the fields that it looks at.
 #[derive(Debug)]
 pub(crate) struct Condition {
-    pub(crate) expr: Expr,
+    pub(crate) steps: Steps,
     pub(crate) fields: Vec<usize>,
 }
 
@@ -87,7 +90,7 @@ pub(crate) fn bind(program: &Program, shape: &Shape) -> Result<Condition, Mistak
     if found != Type::Bool {
         return Err(binder.mistake(root, format!("a rule is a condition, and this is {}", found.name())));
     }
-    Ok(Condition { expr, fields: binder.fields })
+    Ok(Condition { steps: Steps::new(expr), fields: binder.fields })
 }
 
 struct Binder<'s> {
@@ -161,8 +164,8 @@ impl Binder<'_> {
             (_, Some(Logical::Date)) => (Load::Micros { per_unit: 86_400_000_000 }, Type::Time),
             (_, Some(Logical::Decimal { scale, .. })) => (Load::Decimal { scale }, Type::Double),
             (Kind::Boolean, _) => (Load::Plain, Type::Bool),
-            (Kind::Int | Kind::Long, _) => (Load::Plain, Type::Int),
-            (Kind::Float | Kind::Double, _) => (Load::Plain, Type::Double),
+            (Kind::Int | Kind::Long, _) => (Load::Int, Type::Int),
+            (Kind::Float | Kind::Double, _) => (Load::Double, Type::Double),
             (Kind::String, _) => (Load::Plain, Type::String),
             (Kind::Bytes, _) => (Load::Plain, Type::Bytes),
         };
@@ -258,7 +261,7 @@ impl Binder<'_> {
         };
         let regex =
             Regex::new(source).map_err(|error| self.mistake(pattern, format!("bad pattern: {error}")))?;
-        Ok((Expr::Matches(Box::new(text), regex), Type::Bool))
+        Ok((Expr::Matches(Box::new(text), Arc::new(regex)), Type::Bool))
     }
 
     fn choose(
@@ -291,7 +294,7 @@ impl Binder<'_> {
             }
             straws.push(straw);
         }
-        Ok((among(needle, wanted, straws), Type::Bool))
+        Ok((Expr::In(Box::new(needle), straws), Type::Bool))
     }
 
     fn compare(
@@ -336,37 +339,6 @@ impl Binder<'_> {
         };
         Ok((Expr::Arithmetic(operator, Box::new([left, right])), found))
     }
-}
-
-/// `needle in straws`; literals of the needle's own type, the usual list, are kept as plain values.
-fn among(needle: Expr, found: Type, straws: Vec<Expr>) -> Expr {
-    let needle = Box::new(needle);
-    match found {
-        Type::Int => {
-            let ints = straws.iter().map(|straw| if let Expr::Int(int) = straw { Some(*int) } else { None });
-            if let Some(ints) = ints.collect() {
-                return Expr::InInts(needle, ints);
-            }
-        }
-        Type::Double => {
-            let doubles = straws
-                .iter()
-                .map(|straw| if let Expr::Double(double) = straw { Some(*double) } else { None });
-            if let Some(doubles) = doubles.collect() {
-                return Expr::InDoubles(needle, doubles);
-            }
-        }
-        Type::String => {
-            let strings = straws
-                .iter()
-                .map(|straw| if let Expr::String(text) = straw { Some(text.clone()) } else { None });
-            if let Some(strings) = strings.collect() {
-                return Expr::InStrings(needle, strings);
-            }
-        }
-        _ => {}
-    }
-    Expr::In(needle, straws)
 }
 
 fn constant(at: &IdedExpr) -> Option<&str> {

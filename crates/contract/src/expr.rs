@@ -1,6 +1,7 @@
-//! A compiled condition and its evaluation: a small tree over borrowed values, with CEL's meaning.
+//! A compiled condition and its evaluation: a small tree over borrowed values, with CEL's meaning. What is quick to tell is told by
+//! its [steps](crate::steps).
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
 use events::{Decimal, Value};
 use regex::Regex;
@@ -30,8 +31,15 @@ pub(crate) enum Fault {
 /// How a field's wire value becomes a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
+    /// As it is: a text, bytes, true or false.
     Plain,
+    /// A whole number.
+    Int,
+    /// A number with a fraction.
+    Double,
+    /// Unscaled digits.
     Decimal { scale: u32 },
+    /// A time since 1970.
     Micros { per_unit: i64 },
 }
 
@@ -62,7 +70,7 @@ pub(crate) enum TextTest {
 }
 
 /// A node of a compiled condition. Names and types were checked when it was compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Expr {
     Null,
     Bool(bool),
@@ -82,12 +90,9 @@ pub(crate) enum Expr {
     Compare(Comparison, Box<[Expr; 2]>),
     Arithmetic(Arithmetic, Box<[Expr; 2]>),
     In(Box<Expr>, Vec<Expr>),
-    InInts(Box<Expr>, Vec<i64>),
-    InDoubles(Box<Expr>, Vec<f64>),
-    InStrings(Box<Expr>, Vec<String>),
     Size(Box<Expr>),
     Text(TextTest, Box<[Expr; 2]>),
-    Matches(Box<Expr>, Regex),
+    Matches(Box<Expr>, Arc<Regex>),
 }
 
 /// What a condition may look at: the record's values, and the record's time in microseconds since 1970.
@@ -107,8 +112,7 @@ impl<'v> Scope<'v> {
 impl Expr {
     /// Whether the condition is fulfilled.
     ///
-    /// What can only be true or false is worked out here, and the rest by [`Self::evaluate`]: a rule is mostly logic
-    /// and comparisons, and a bare bool is much cheaper to hand on than a term.
+    /// What can only be true or false is worked out here, and the rest by [`Self::evaluate`].
     pub(crate) fn truth(&self, scope: Scope<'_>) -> Result<bool, Fault> {
         Ok(match self {
             Self::Bool(value) => *value,
@@ -116,10 +120,7 @@ impl Expr {
             Self::Not(operand) => !operand.truth(scope)?,
             Self::And(operands) => logic(operands, scope, false)?,
             Self::Or(operands) => logic(operands, scope, true)?,
-            Self::Compare(comparison, operands) => match compare_plain(*comparison, operands, scope) {
-                Some(holds) => holds,
-                None => compare(*comparison, operands, scope)?,
-            },
+            Self::Compare(comparison, operands) => compare(*comparison, operands, scope)?,
             Self::In(needle, haystack) => {
                 let needle = needle.present(scope)?;
                 let mut found = false;
@@ -127,15 +128,6 @@ impl Expr {
                     found = found || equal(needle, straw.evaluate(scope)?);
                 }
                 found
-            }
-            Self::InInts(needle, haystack) => haystack.contains(&needle.int(scope)?),
-            Self::InDoubles(needle, haystack) => match needle.present(scope)? {
-                Term::Double(needle) => haystack.contains(&needle),
-                _ => return Err(TYPES),
-            },
-            Self::InStrings(needle, haystack) => {
-                let needle = needle.string(scope)?;
-                haystack.iter().any(|straw| straw == needle)
             }
             Self::Text(test, operands) => text(*test, operands, scope)?,
             Self::Matches(operand, pattern) => match operand.present(scope)? {
@@ -186,43 +178,9 @@ impl Expr {
             | Self::Or(_)
             | Self::Compare(..)
             | Self::In(..)
-            | Self::InInts(..)
-            | Self::InDoubles(..)
-            | Self::InStrings(..)
             | Self::Text(..)
             | Self::Matches(..) => Term::Bool(self.truth(scope)?),
         })
-    }
-
-    /// The value, where it is a whole number.
-    fn int(&self, scope: Scope<'_>) -> Result<i64, Fault> {
-        match self.plain(scope) {
-            Some(Value::Int(value)) => Ok(i64::from(*value)),
-            Some(Value::Long(value)) => Ok(*value),
-            _ => match self.present(scope)? {
-                Term::Int(value) => Ok(value),
-                _ => Err(TYPES),
-            },
-        }
-    }
-
-    /// The value, where it is a text.
-    fn string<'v>(&'v self, scope: Scope<'v>) -> Result<&'v str, Fault> {
-        match self.plain(scope) {
-            Some(Value::String(value)) => Ok(value),
-            _ => match self.present(scope)? {
-                Term::String(value) => Ok(value),
-                _ => Err(TYPES),
-            },
-        }
-    }
-
-    /// The value of a field that stands for itself.
-    fn plain<'v>(&self, scope: Scope<'v>) -> Option<&'v Value<'v>> {
-        match self {
-            Self::Field { index, load: Load::Plain } => Some(&scope.values[*index]),
-            _ => None,
-        }
     }
 
     /// The value, where null is not one.
@@ -243,7 +201,9 @@ impl Load {
         Ok(match (value, self) {
             (Value::Null, _) => Term::Null,
             (Value::Boolean(value), _) => Term::Bool(*value),
-            (Value::Int(value), Self::Micros { per_unit }) => Term::Time(i64::from(*value) * per_unit),
+            (Value::Int(days), Self::Micros { per_unit }) => {
+                Term::Time(i64::from(*days).checked_mul(per_unit).ok_or(OVERFLOW)?)
+            }
             (Value::Int(value), _) => Term::Int(i64::from(*value)),
             (Value::Long(value), Self::Micros { per_unit }) => {
                 Term::Time(value.checked_mul(per_unit).ok_or(OVERFLOW)?)
@@ -289,7 +249,8 @@ fn text(test: TextTest, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, 
 }
 
 impl Comparison {
-    fn holds(self, order: Ordering) -> bool {
+    /// Whether values of this order are so.
+    pub(crate) fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order == Ordering::Equal,
             Self::NotEqual => order != Ordering::Equal,
@@ -299,22 +260,6 @@ impl Comparison {
             Self::GreaterOrEqual => order != Ordering::Less,
         }
     }
-}
-
-/// A field beside a constant, both whole numbers or both texts: what most rules ask for, without the way through terms.
-fn compare_plain(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Option<bool> {
-    let [field, constant] = operands;
-    Some(match (field.plain(scope)?, constant) {
-        (Value::Int(left), Expr::Int(right)) => comparison.holds(i64::from(*left).cmp(right)),
-        (Value::Long(left), Expr::Int(right)) => comparison.holds(left.cmp(right)),
-        (Value::String(left), Expr::String(right)) => match comparison {
-            // Texts of different lengths are told apart without being read.
-            Comparison::Equal => left == right,
-            Comparison::NotEqual => left != right,
-            _ => comparison.holds((*left).cmp(right)),
-        },
-        _ => return None,
-    })
 }
 
 fn compare(comparison: Comparison, operands: &[Expr; 2], scope: Scope<'_>) -> Result<bool, Fault> {

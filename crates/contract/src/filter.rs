@@ -48,6 +48,6 @@ impl BoundFilter {
     /// # Errors
     /// The condition has no answer for this record: a field that it needs is null, or the arithmetic fails.
     pub fn matches(&self, values: &[Value<'_>], timestamp_ms: i64) -> Result<bool, Cause> {
-        self.condition.expr.truth(Scope::new(values, timestamp_ms)).map_err(Cause::from)
+        self.condition.steps.truth(Scope::new(values, timestamp_ms)).map_err(Cause::from)
     }
 }

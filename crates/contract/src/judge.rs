@@ -105,7 +105,7 @@ impl Judge {
     pub fn judge(&self, values: &[Value<'_>], timestamp_ms: i64, failures: &mut Vec<Failure>) {
         let scope = Scope::new(values, timestamp_ms);
         for (index, (_, condition)) in self.rules.iter().enumerate() {
-            let cause = match condition.expr.truth(scope) {
+            let cause = match condition.steps.truth(scope) {
                 Ok(true) => continue,
                 Ok(false) => Cause::False,
                 Err(fault) => fault.into(),
@@ -119,7 +119,7 @@ impl Judge {
         let scope = Scope::new(values, timestamp_ms);
         let mut opinions = Vec::with_capacity(self.rules.len());
         for (rule, condition) in &self.rules {
-            let cause = match condition.expr.truth(scope) {
+            let cause = match condition.steps.truth(scope) {
                 Ok(true) => None,
                 Ok(false) => Some(Cause::False),
                 Err(fault) => Some(fault.into()),

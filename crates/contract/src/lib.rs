@@ -21,6 +21,7 @@ mod expr;
 mod filter;
 mod judge;
 mod literal;
+mod steps;
 
 pub use compile::Mistake;
 pub use document::{Contract, ContractError, OnFailure, Rule};

@@ -102,6 +102,15 @@ fn bytes<'b>(rest: &mut &'b [u8]) -> Result<&'b [u8], Fault> {
 }
 
 fn long(rest: &mut &[u8]) -> Result<i64, Fault> {
+    // Lengths, branches and small numbers have one byte.
+    if let [byte @ 0..0x80, after @ ..] = *rest {
+        *rest = after;
+        return Ok(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+    }
+    longer(rest)
+}
+
+fn longer(rest: &mut &[u8]) -> Result<i64, Fault> {
     let mut zigzag = 0_u64;
     for (index, byte) in rest.iter().enumerate() {
         // The tenth byte holds the 64th bit alone; more would be cut off unseen.
