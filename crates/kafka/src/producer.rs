@@ -2,12 +2,12 @@
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use rdkafka::{
     ClientConfig, ClientContext, Message, bindings,
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, DeliveryResult},
-    producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
     types::RDKafkaRespErr,
 };
 
@@ -25,12 +25,19 @@ use crate::{Class, Error, Outgoing, Receipt, bootstrap, logging::quiet, refusal:
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 /// How long [`Producer::send`] waits for room in the queue before it says that the broker is away.
 const ROOM_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long one poll for reports takes, and so how long the end of a producer waits for its thread. rdkafka hands on whole milliseconds and
+/// spins through what is left of one. Linux wakes a sleeper some 50 µs late (its timer slack), so of a poll in which nothing happens nothing is
+/// left; of others, half a millisecond on average.
+const REPORTS_POLL: Duration = Duration::from_micros(250_050);
 
 /// Sends records and says when all of them are acknowledged by all in-sync replicas.
 ///
-/// There is no future per record: delivery reports are counted on the client's own thread.
+/// There is no future per record: delivery reports are counted on a thread of its own. It is not rdkafka's (`ThreadedProducer`), which
+/// spins for one millisecond in a hundred, whether or not anything is sent.
 pub struct Producer {
-    pub(crate) inner: ThreadedProducer<Deliveries>,
+    pub(crate) inner: Arc<BaseProducer<Deliveries>>,
+    is_over: Arc<AtomicBool>,
+    reports: Option<JoinHandle<()>>,
 }
 
 /// What became of one record.
@@ -44,7 +51,7 @@ pub struct Delivery<'a> {
     pub outcome: Result<(i32, i64), Error>,
 }
 
-/// Is told what became of each record, on the client's own thread: records wait while it works.
+/// Is told what became of each record, on the thread that counts them: other reports wait while it works.
 pub type OnDelivery = Box<dyn Fn(&Delivery<'_>) + Send + Sync>;
 
 /// Counts of delivery reports.
@@ -133,10 +140,14 @@ impl fmt::Debug for Producer {
 
 impl Producer {
     pub(crate) fn new(config: &ClientConfig, told: Option<OnDelivery>) -> Result<Self, Error> {
-        let inner = config
+        let inner: BaseProducer<Deliveries> = config
             .create_with_context(Deliveries { told, ..Deliveries::default() })
             .map_err(|error| Error::new("create a producer", &error))?;
-        Ok(Self { inner })
+        let (inner, is_over) = (Arc::new(inner), Arc::new(AtomicBool::new(false)));
+        let reports = count_reports(Arc::clone(&inner), Arc::clone(&is_over)).map_err(|error| {
+            Error::with_class("start a producer's thread", error.to_string(), Class::Infrastructure)
+        })?;
+        Ok(Self { inner, is_over, reports: Some(reports) })
     }
 
     /// Queues a record; blocks while the queue is full, at most 60 s.
@@ -201,9 +212,14 @@ impl Producer {
     pub(crate) fn flush(&self, timeout: Duration) -> bool {
         let timeout_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
         // SAFETY: the client owns the handle, which is valid as long as the borrow, and may be used from any thread. Reports are events
-        // that the client's own thread takes, so the call only waits for their number to reach zero.
+        // that the producer's own thread takes, so the call only waits for their number to reach zero.
         let flushed = unsafe { bindings::rd_kafka_flush(self.inner.client().native_ptr(), timeout_ms) };
         flushed == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR
+    }
+
+    /// Tells its thread that it will be dropped: whoever drops several producers waits for all of their threads at once.
+    pub(crate) fn will_end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     /// Drops what failed in a transaction that has ended: it failed with it.
@@ -247,6 +263,29 @@ impl Producer {
     pub(crate) fn explain(&self, error: Error) -> Error {
         bootstrap::again(self.inner.client());
         self.inner.context().refusal.explain(error)
+    }
+}
+
+/// Starts the thread that counts reports, until the producer is over.
+#[expect(clippy::disallowed_methods, reason = "the producer waits for its thread when it is dropped")]
+fn count_reports(
+    inner: Arc<BaseProducer<Deliveries>>,
+    is_over: Arc<AtomicBool>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("kafka-reports".to_owned()).spawn(move || {
+        while !is_over.load(Ordering::Relaxed) {
+            inner.poll(REPORTS_POLL);
+        }
+    })
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        self.will_end();
+        if let Some(reports) = self.reports.take() {
+            // A panic of the thread was told when it happened.
+            let _ = reports.join();
+        }
     }
 }
 
@@ -300,6 +339,16 @@ mod tests {
         // The record with a key has a receipt, which says the same.
         assert_eq!(*receipt.lock().expect("whole"), [reports[1].1.is_ok()]);
         reports
+    }
+
+    /// A producer that is dropped leaves no thread and no client behind.
+    #[test]
+    fn a_dropped_producer_is_gone() {
+        let producer = Connection::new("127.0.0.1:1").producer("test", &[]).expect("a producer");
+        let client = Arc::downgrade(&producer.inner);
+        assert!(client.upgrade().is_some());
+        drop(producer);
+        assert!(client.upgrade().is_none(), "its thread has it still");
     }
 
     /// Every record is told of with its key: where it stands, or why it does not.

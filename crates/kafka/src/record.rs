@@ -112,7 +112,7 @@ impl Headers {
     }
 }
 
-/// Is told once what became of one record: its partition and offset, or why it has none. On the client's own thread, so briefly.
+/// Is told once what became of one record: its partition and offset, or why it has none. On the thread that counts reports, so briefly.
 pub type Receipt = Box<dyn FnOnce(&Result<(i32, i64), Error>) + Send>;
 
 /// A record to send; key and value are copied once, into the producer's queue.

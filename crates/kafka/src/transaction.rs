@@ -147,6 +147,12 @@ impl TransactionalProducer {
     }
 }
 
+impl Drop for TransactionalProducer {
+    fn drop(&mut self) {
+        self.producers.iter().for_each(Producer::will_end);
+    }
+}
+
 /// The steps are idempotent, and must be called again while they fail for lack of a broker.
 fn repeat(
     step: impl Fn() -> KafkaResult<()>,
