@@ -203,7 +203,10 @@ impl Test {
                 *least <= int && int <= *most
             }
             Self::IntIn(index, ints) => ints.contains(&int(&scope.values[*index])?),
-            Self::Double(number, comparison, other) => comparison.of(number.value(scope)?, *other),
+            Self::Double(number, comparison, other) => {
+                // Not-a-number has no order; that it is unequal to all is told by the places of `==`.
+                number.value(scope)?.partial_cmp(other).is_some_and(|order| comparison.holds(order))
+            }
             Self::DoubleIn(number, doubles) => doubles.contains(&number.value(scope)?),
             Self::TextIn(index, texts) => match scope.values[*index] {
                 Value::String(text) => texts.contains(text),
@@ -280,19 +283,6 @@ impl Comparison {
             Self::Greater => (int.checked_add(1)?, i64::MAX),
             Self::GreaterOrEqual => (int, i64::MAX),
         })
-    }
-
-    /// Whether two numbers are so; not-a-number has no order.
-    #[expect(clippy::float_cmp, reason = "CEL's `==` on numbers is exact")]
-    fn of(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Equal => left == right,
-            Self::NotEqual => left != right,
-            Self::Less => left < right,
-            Self::LessOrEqual => left <= right,
-            Self::Greater => left > right,
-            Self::GreaterOrEqual => left >= right,
-        }
     }
 }
 
