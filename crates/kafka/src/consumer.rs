@@ -230,7 +230,7 @@ impl Consumer {
             .inner
             .committed_offsets(plain_list(partitions), ASK_TIMEOUT)
             .inspect_err(|_| bootstrap::again(self.inner.client()))
-            .map_err(|error| Error::new("read the committed offsets", &error))?;
+            .map_err(|error| uncommitted(&error))?;
         let committed = list.elements().into_iter().map(|element| {
             element.error().map_err(|error| Error::new("read a committed offset", &error))?;
             let offset = match element.offset() {
@@ -325,6 +325,19 @@ pub(crate) fn consumption_error(error: &KafkaError, refusal: &Refusal) -> Error 
     }
 }
 
+/// librdkafka asks for stable offsets again and again, and at the end says no more than that time is over.
+fn uncommitted(error: &KafkaError) -> Error {
+    let operation = "read the committed offsets";
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::OperationTimedOut) => {
+            let reason = "no answer, or a transaction with offsets of this group has no end yet; if that lasts for more than a minute while Kafka \
+                answers others, see docs/runbook.md, \"A transaction that never ends\"";
+            Error::with_class(operation, reason, Class::Infrastructure)
+        }
+        _ => Error::new(operation, error),
+    }
+}
+
 fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
     let elements = list.elements();
     elements.iter().map(|at| TopicPartition { topic: at.topic().into(), partition: at.partition() }).collect()
@@ -388,6 +401,19 @@ impl Stopwatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Connection, ConsumerSettings};
+
+    /// Whoever waits for a group's offsets is told what that may be for.
+    #[test]
+    fn offsets_that_do_not_come_are_explained() {
+        let settings = ConsumerSettings { group_id: "test".to_owned(), ..ConsumerSettings::default() };
+        let consumer = Connection::new("127.0.0.1:1").consumer(&settings).expect("a consumer");
+        let at = TopicPartition { topic: "toll".into(), partition: 0 };
+        let error = consumer.committed(&[at]).expect_err("nobody answers");
+        assert_eq!(error.class(), Class::Infrastructure);
+        let said = error.to_string();
+        assert!(said.starts_with("cannot read the committed offsets: no answer, or a transaction"), "{said}");
+    }
 
     /// A poll is given whole milliseconds: what is left beside them would be spun through. Less than one is waited for here.
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-/// Receives one line for each step of a start, such as `Kafka 4.3.1 is up on 127.0.0.1:20480 (1.2 s)`.
+/// Receives one line for each step of a start, such as `Kafka 4.2.1 is up on 127.0.0.1:20480 (1.2 s)`.
 ///
 /// The default hands the lines to `tracing` at level info.
 #[derive(Clone)]
