@@ -1,6 +1,6 @@
 //! Things that go away: nothing is lost, nothing is stored twice, and nothing becomes a dead letter.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use local_stack::{Process, Signal, User};
 
@@ -8,6 +8,9 @@ use crate::{
     proxy::Proxy,
     support::{LIMIT, Scene, now, wait_until},
 };
+
+/// Connections are left alone for no longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 fn wait_for_stored(scene: &Scene, writer: &Process, count: i64) {
     wait_until(writer, &format!("{count} stored"), || scene.ledger().1 >= count);
@@ -39,7 +42,10 @@ fn killed_connections_lose_nothing() {
     let writer = scene.writer(&scene.document(&more), &[]);
     let ours =
         format!("SELECT id FROM information_schema.processlist WHERE user = '{}'", User::Writer.name());
+    // Each time they are left alone for a little longer: however slow the machine is, at some time a batch gets through.
+    let mut pauses = (0..).map(|round| Duration::from_millis(10 * round).min(PAUSE_MAX));
     wait_until(&writer, "all stored", || {
+        thread::park_timeout(pauses.next().unwrap_or(PAUSE_MAX));
         for id in scene.world.sql(&ours).lines() {
             // It may have ended by itself.
             let _ = scene.world.stack.mariadb.sql(&format!("KILL CONNECTION {id}"));
@@ -172,12 +178,12 @@ fn locked_rows_are_waited_for() {
         toll_plaza_id, lane, amount, currency, occurred_at) VALUES ('00000000-0000-0000-0000-000000000001', '', 1, '', 1, 1, \
         1, '', NOW()); SELECT SLEEP(13); ROLLBACK"
     );
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         scope.spawn(|| scene.world.sql(&hold));
         let since = now();
         let is_held = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_rows_modified > 0";
         while scene.world.number(is_held) == 0 && since.elapsed() < LIMIT {
-            std::thread::park_timeout(Duration::from_millis(20));
+            thread::park_timeout(Duration::from_millis(20));
         }
         scene.send_passages(0..100);
         let writer = scene.writer(&scene.document(&[]), &[]);
