@@ -176,6 +176,7 @@ where
     let observed = Observed::start(description, common, &metrics, &runtime)?;
     error::log_panics();
     let stop = Stop::default();
+    let told = stop.clone();
     let voice = Voice::stdout(common.log_style.source(), &stop);
     let speech = voice.clone();
     let work = async {
@@ -205,7 +206,7 @@ where
     }
     // Why it failed is told before log lines are sent for the last time.
     let code = error::report(description.name, outcome);
-    observed.end(&runtime);
+    observed.end(&runtime, drain.saturating_sub(told.elapsed()));
     runtime.shutdown_background();
     Ok(code)
 }

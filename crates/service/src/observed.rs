@@ -13,8 +13,12 @@ use crate::{Description, Error, Tasks, clock};
 
 /// How often the process looks at itself, and repeated log lines are told.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the end of the service waits for a collector. The service has ten seconds in all, and a generator eight of them.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long the end of the service waits for a collector at most.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits at least, also if its own work has used up the time that a service has to end.
+const PATIENCE_MIN: Duration = Duration::from_millis(500);
+/// What of that time remains for the end itself.
+const RESERVE: Duration = Duration::from_secs(1);
 /// Where Linux tells the host's name; in a container it is the container's.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
@@ -71,18 +75,23 @@ impl Observed {
         }
     }
 
-    /// Sends what has not been sent; a collector that is away holds nobody up for long.
-    pub(crate) fn end(&self, runtime: &Runtime) {
+    /// Sends what has not been sent, in what is left of the service's time to end: a collector that is away holds nobody up for long.
+    pub(crate) fn end(&self, runtime: &Runtime, left: Duration) {
+        let patience = patience(left);
         self.repeats.tell_all();
         telemetry::observe_process(&self.metrics, self.started.elapsed());
         thread::scope(|scope| {
-            scope.spawn(|| self.export.shutdown(PATIENCE));
+            scope.spawn(|| self.export.shutdown(patience));
             if let Some(push) = self.export.push() {
                 let sent = push.send(clock::system());
-                let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, sent).await });
+                let _ = runtime.block_on(async { tokio::time::timeout(patience, sent).await });
             }
         });
     }
+}
+
+fn patience(left: Duration) -> Duration {
+    left.saturating_sub(RESERVE).clamp(PATIENCE_MIN, PATIENCE)
 }
 
 async fn keep_pushing(push: Push) -> Result<(), Error> {
@@ -95,4 +104,17 @@ async fn keep_pushing(push: Push) -> Result<(), Error> {
 fn refused(error: &ExportError) -> Error {
     let allowed = "an address that takes OTLP, with headers that a request may have";
     Error::config("OTEL_EXPORTER_OTLP_*", crate::cause_chain(error), allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A service that has ended by itself waits longest, one that was long about it hardly.
+    #[test]
+    fn a_collector_gets_the_time_that_is_left() {
+        let waits =
+            [10_000, 4_000, 2_000, 1_200, 0].map(|left| patience(Duration::from_millis(left)).as_millis());
+        assert_eq!(waits, [5_000, 3_000, 1_000, 500, 500]);
+    }
 }

@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::{
     },
     common::v1::{AnyValue, KeyValue, any_value::Value},
     resource::v1::Resource,
+    trace::v1 as trace,
 };
 use service::clock;
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ pub(super) type Series = (String, String, BTreeMap<String, String>);
 /// Everything that has come.
 #[derive(Debug)]
 pub(super) struct Received {
-    spans: Mutex<Vec<Span>>,
+    spans: Mutex<Taken>,
     points: Mutex<BTreeMap<Series, Point>>,
     lines: Mutex<Vec<Line>>,
     resources: Mutex<BTreeSet<Told>>,
@@ -46,6 +47,14 @@ pub(super) struct Received {
     /// When spans came last.
     last: Mutex<Instant>,
     hangs: watch::Sender<bool>,
+}
+
+/// Spans as they came, and those of them that were read: what services wait for is the first alone.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Each with its service and the schema of its names.
+    unread: Vec<(String, String, trace::Span)>,
+    read: Vec<Span>,
 }
 
 impl Default for Received {
@@ -84,11 +93,11 @@ impl Received {
         for group in request.resource_spans {
             let service = self.take_resource("traces", group.resource.as_ref());
             for scope in group.scope_spans {
-                let schema = scope.schema_url;
-                spans.extend(scope.spans.into_iter().map(|span| Span::new(&service, &schema, span)));
+                let of = |span| (service.clone(), scope.schema_url.clone(), span);
+                spans.unread.extend(scope.spans.into_iter().map(of));
             }
         }
-        assert!(spans.len() <= SPANS_MAX, "more than {SPANS_MAX} spans");
+        assert!(spans.read.len() + spans.unread.len() <= SPANS_MAX, "more than {SPANS_MAX} spans");
         *lock(&self.last) = clock::instant();
     }
 
@@ -130,7 +139,10 @@ impl Received {
     }
 
     pub(super) fn spans(&self) -> Spans {
-        Spans::new(lock(&self.spans).clone())
+        let mut spans = lock(&self.spans);
+        let unread = std::mem::take(&mut spans.unread).into_iter();
+        spans.read.extend(unread.map(|(service, schema, span)| Span::new(&service, &schema, span)));
+        Spans::new(spans.read.clone())
     }
 
     pub(super) fn points(&self) -> Vec<Point> {

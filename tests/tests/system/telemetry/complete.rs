@@ -121,7 +121,8 @@ fn follow(spans: &Spans, letters: &Letters<'_>, flow: &Flow, raw: &[Read]) -> BT
         let traceparent = traceparent.unwrap_or_else(|| panic!("offset {} has no context", read.offset));
         let (trace_id, span_id) = ids(traceparent);
         assert!(seen.insert(trace_id.to_owned()), "two records have the trace {trace_id}");
-        let send = spans.get(span_id).unwrap_or_else(|| panic!("{trace_id} has no root"));
+        let send = spans.get(span_id);
+        let send = send.unwrap_or_else(|| panic!("{trace_id} of {:?} has no root", flow.service));
         assert_eq!((send.parent.as_ref(), send.service.as_str()), (None, flow.service.name()), "{send:?}");
         let place = (read.partition.to_string(), read.offset.to_string());
         assert_eq!((send.get(names::PARTITION), send.get(names::OFFSET)), (&*place.0, &*place.1), "{send:?}");
@@ -190,6 +191,10 @@ fn every_record_is_one_complete_tree() {
     let expected = flows.each_ref().map(Flow::counted);
     await_all(&pipeline, &flows, &expected);
     let spans = collector.settled();
+    for generator in &generators {
+        let output = generator.output().unwrap_or_default();
+        assert!(!output.contains("given up"), "{output}");
+    }
     let letters = Letters::new(&spans);
     for (flow, expected) in flows.iter().zip(&expected) {
         let raw = read_topic(&pipeline.kafka(), flow.stream.topic());
