@@ -394,8 +394,9 @@ impl Worker {
         for change in run.consumer.rebalances() {
             match change {
                 Rebalance::Assigned(partitions) => {
+                    // They wait for the end of a transaction that has them, also while the cluster answers everybody else.
                     let committed =
-                        self.wait("kafka", || run.consumer.committed(&partitions).map_err(attempt))?;
+                        self.wait(TRANSACTIONS, || run.consumer.committed(&partitions).map_err(attempt))?;
                     run.consumer.start(&run.progress.take(&committed, clock::now_ms()))?;
                     // The client keeps a pause beyond a change of owner, and those that come must join a pause.
                     run.consumer.resume(&run.progress.partitions())?;
