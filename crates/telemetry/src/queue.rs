@@ -80,6 +80,10 @@ impl Queue {
         let count = count as u64;
         // What was given up at the end may arrive after all.
         let before = self.waiting.load(Ordering::Relaxed);
+        if before < count && outcome.is_err() {
+            // It was told and counted when it was given up.
+            return;
+        }
         self.waiting.fetch_sub(count.min(before), Ordering::Relaxed);
         self.size.set(before.saturating_sub(count) as i64);
         self.processed.add(count);
@@ -225,6 +229,7 @@ mod tests {
         queue.leave(1, &Ok(()));
         queue.leave(1, &Err(OTelSdkError::InternalFailure("away".to_owned())));
         assert_eq!((queue.give_up(), queue.give_up()), (1, 0));
+        queue.leave(1, &Err(OTelSdkError::InternalFailure("the end".to_owned())));
         assert_eq!(
             counts(&metrics),
             [
