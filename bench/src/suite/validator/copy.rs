@@ -1,6 +1,9 @@
 //! The validator's limit: the same client reads the same records and sends them on, in transactions, without looking at them.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use kafka::{
     BatchLimits, Consumer, ConsumerSettings, Headers, Outgoing, Position, Rebalance, Record, TopicPartition,
@@ -102,5 +105,8 @@ fn forward(
             receipt: None,
         })?;
     }
-    producer.commit(consumer, &offsets, |_| true)
+    thread::scope(|scope| {
+        producer.send_now(scope);
+        producer.commit(consumer, &offsets, |_| true)
+    })
 }
