@@ -94,6 +94,7 @@ impl Pipeline {
         let of = |raw: &str| [raw.to_owned(), format!("{raw}.valid"), format!("{raw}.dlq")];
         let names = ["toll", "traffic.events", "weather_data"].map(of);
         let topics: Vec<_> = names.as_flattened().iter().map(|name| NewTopic::new(name, 4, 1)).collect();
+        let _first_group = self.kafka().first_group().expect("a consumer");
         self.kafka().admin().and_then(|admin| admin.create_topics(&topics)).expect("topics are created");
     }
 

@@ -200,6 +200,18 @@ impl Connection {
         config
     }
 
+    /// A consumer that asks for its group's coordinator and nothing else, which makes a new cluster create `__consumer_offsets`. To be
+    /// kept while topics are created: groups that form before that topic is there wait for three seconds (librdkafka's pauses).
+    ///
+    /// # Errors
+    /// If the settings are no client's. That the cluster does not answer, or does not allow it, is no error.
+    pub fn first_group(&self) -> Result<Consumer, Error> {
+        let name = "turnpike-topics".to_owned();
+        let settings =
+            ConsumerSettings { group_id: name.clone(), client_id: name, ..ConsumerSettings::default() };
+        self.consumer(&settings)
+    }
+
     /// An idempotent producer.
     pub fn producer(&self, client_id: &str, properties: &[Property]) -> Result<Producer, Error> {
         self.telling_producer(client_id, properties, None)

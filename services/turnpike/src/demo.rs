@@ -134,6 +134,7 @@ impl<'d> Demo<'d> {
             mariadb_password: stack.mariadb.password(User::Reader).parse().ok(),
         };
         let admin = kafka.admin().map_err(told(&kafka))?;
+        let _first_group = kafka.first_group().map_err(told(&kafka))?;
         for name in TOPICS {
             let (text, is_there) = outcome(name, create_one(&admin, name, PARTITIONS, 1));
             if !is_there {

@@ -87,6 +87,7 @@ fn admin(kafka: &Connection) -> Result<Admin, Error> {
 fn create(options: &Create, shell: &Shell) -> Result<ExitCode, Error> {
     let Create { topics, partitions, replication_factor, kafka } = options;
     let admin = admin(kafka)?;
+    let _first_group = kafka.first_group().map_err(told(kafka))?;
     let mut is_complete = true;
     for name in topics {
         shell.output.say(format!("Creating topic '{name}'..."))?;

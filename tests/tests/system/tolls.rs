@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command, time::Duration};
 use chrono::DateTime;
 use events::TollPassage;
 use service::clock;
-use system_tests::{Pipeline, Run, Service, assert_drains, executable, read_topic};
+use system_tests::{Pipeline, Run, Service, assert_drains, eventually, executable, read_topic};
 use uuid::Uuid;
 
 /// A passage of the lab's generator: 11 of 17 are cars, 4 trucks, 2 vans.
@@ -13,13 +13,17 @@ const MIX: [(&str, f64); 3] = [("car", 11.0 / 17.0), ("truck", 4.0 / 17.0), ("va
 /// The value that a chi-squared variable of two degrees of freedom exceeds once in a thousand times.
 const CHI_SQUARED_MAX: f64 = 13.8;
 
-/// Topics are created once; the second time they are already there, and a refusal says why, with exit code 1.
+/// Topics are created once, and Kafka's own for offsets with them; the second time they are already there, and a refusal says why, with exit
+/// code 1.
 #[test]
 fn a0_1_topic_bootstrap_is_idempotent() {
     let pipeline = Pipeline::without_topics();
     let created = pipeline.turnpike_ok(&["topics", "create"]);
     assert!(created.contains("Creating topic 'toll'...\nTopic 'toll' created successfully."), "{created}");
     assert!(created.contains("Topic 'weather_data.dlq' created successfully."), "{created}");
+    // No group has asked for it yet; the first one then waits for nothing.
+    let admin = pipeline.kafka().admin().expect("an admin client");
+    eventually("Kafka's topic for offsets", || admin.offsets("__consumer_offsets", 0).ok());
     let again = pipeline.turnpike_ok(&["topics", "create"]);
     assert_eq!(again.matches("is already there.").count(), 9, "{again}");
     let refused = pipeline.turnpike(&["topics", "create", "bad/name"]);
