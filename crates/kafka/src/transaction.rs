@@ -63,17 +63,10 @@ impl TransactionalProducer {
         self.producers.iter().map(Producer::delivered).sum()
     }
 
-    /// Sends the open transaction's records from now on, on a thread of `scope`: what is queued meanwhile goes as soon as there is room.
-    /// It ends when nothing is queued. Without it, or without a thread, records gather until [`Self::commit`].
-    pub fn send_now<'s>(&'s self, scope: &'s thread::Scope<'s, '_>) {
-        let producer = self.producer();
-        let _ = thread::Builder::new().spawn_scoped(scope, || producer.flush(STEP_TIMEOUT));
-    }
-
     /// Commits the open transaction with the offsets to go on from, each with a text that commits along with it.
     ///
-    /// The offsets are sent while records are on their way ([`Self::send_now`]), but everything in flight is drained before the commit:
-    /// with records in flight it would cost librdkafka 100 ms. While the coordinator is away, `keep_trying` is told why and says
+    /// The offsets are sent while records are on their way, but everything in flight is drained before the commit: with
+    /// records in flight it would cost librdkafka 100 ms. While the coordinator is away, `keep_trying` is told why and says
     /// whether to go on; the outcome is unknown until then.
     ///
     /// # Errors
@@ -96,7 +89,11 @@ impl TransactionalProducer {
         }
         let producer = self.producer();
         let send_offsets = || producer.inner.send_offsets_to_transaction(&list, &group, STEP_TIMEOUT);
-        let sent = repeat(send_offsets, "send the offsets", &mut keep_trying);
+        let sent = thread::scope(|scope| {
+            // Without a thread the records linger, and are flushed behind the offsets.
+            let _ = thread::Builder::new().spawn_scoped(scope, || producer.flush(STEP_TIMEOUT));
+            repeat(send_offsets, "send the offsets", &mut keep_trying)
+        });
         // A transaction with a record that was refused takes no offsets: then it is the record that is to be told of.
         if !matches!(&sent, Err(error) if error.class() == Class::Fenced) {
             self.drain(&mut keep_trying)?;

@@ -3,7 +3,7 @@
 use std::{
     fs, mem,
     sync::Arc,
-    thread::{self, Scope},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -257,35 +257,35 @@ impl Worker {
         batch: &mut Batch<'_>,
         next: &mut Batch<'_>,
     ) -> Result<bool, Ended> {
-        batch.laps.begin(Step::Send, clock::instant());
-        let mut traced = self.tracing.batch(&batch.laps, batch.records.len());
+        let laps = &mut batch.laps;
+        laps.begin(Step::Send, clock::instant());
+        let mut traced = self.tracing.batch(laps, batch.records.len());
         let before = run.producer.delivered();
+        let sent = self.forward(run, batch, &mut traced);
+        // What is logged from here on belongs to the transaction's trace.
+        let _context = traced.attach();
         let mut patience = Patience::new(self);
         let tally = batch.tally();
-        let moved = thread::scope(|scope| {
-            let sent = self.forward(&run.producer, batch, &mut traced, scope);
-            // What is logged from here on belongs to the transaction's trace.
-            let _context = traced.attach();
-            sent?;
-            batch.laps.end(Step::Send, clock::instant());
-            traced.commits(&batch.laps);
-            if !next.records.is_empty() && !batch.is_mostly_letters() {
-                self.judge_beside(next, scope);
-            }
+        let beside = (!next.records.is_empty() && !batch.is_mostly_letters()).then_some(next);
+        let laps = &mut batch.laps;
+        let moved = sent.and_then(|()| {
+            laps.end(Step::Send, clock::instant());
+            traced.commits(laps);
             let offsets = run.progress.offsets(&tally);
-            let committed = run.producer.commit(run.consumer, &offsets, |error| {
-                let goes_on = patience.keep_trying(error);
-                traced.fails(error, goes_on);
-                goes_on
-            });
-            batch.laps.end(Step::Commit, clock::instant());
-            committed
+            self.judge_beside(beside, || {
+                let committed = run.producer.commit(run.consumer, &offsets, |error| {
+                    let goes_on = patience.keep_trying(error);
+                    traced.fails(error, goes_on);
+                    goes_on
+                });
+                laps.end(Step::Commit, clock::instant());
+                committed
+            })
         });
-        let _context = traced.attach();
         let is_tried = patience.is_tried();
         if let Err(error) = moved {
-            batch.laps.end(Step::Commit, clock::instant());
-            traced.aborted(&error, &batch.laps);
+            laps.end(Step::Commit, clock::instant());
+            traced.aborted(&error, laps);
             self.recover(run, error, is_tried)?;
             return Ok(false);
         }
@@ -301,38 +301,34 @@ impl Worker {
         Ok(true)
     }
 
-    /// Judges a batch on a thread of `scope`. Nobody is held up for it: without a thread, or where the registry does not answer at once,
-    /// the batch is not judged, and is so later.
-    fn judge_beside<'s>(&'s mut self, batch: &'s mut Batch<'_>, scope: &'s Scope<'s, '_>) {
+    /// Judges a batch, if there is one, on a thread of its own while `work` is done here. Nobody is held up for it: without a thread, or
+    /// where the registry does not answer at once, the batch is not judged, and is so later.
+    fn judge_beside<T>(&mut self, batch: Option<&mut Batch<'_>>, work: impl FnOnce() -> T) -> T {
         let (streams, registry, runtime) = (&mut self.streams, &*self.schemas.registry, Handle::current());
-        let _ = thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, move || {
-            if batch.judge(streams, registry, &Hasty { registry, runtime: &runtime }).is_err() {
-                batch.forget();
+        thread::scope(|scope| {
+            if let Some(batch) = batch {
+                let _ = thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, move || {
+                    if batch.judge(streams, registry, &Hasty { registry, runtime: &runtime }).is_err() {
+                        batch.forget();
+                    }
+                });
             }
-        });
+            work()
+        })
     }
 
-    /// Sends the good records on, and the letters while these are on their way. Letters stay behind: between the records their many small
-    /// pieces would spread these over the memory, and each of the client's walks over them would take twice as long.
-    fn forward<'s>(
-        &mut self,
-        producer: &'s TransactionalProducer,
-        batch: &Batch<'_>,
-        traced: &mut Traced,
-        scope: &'s Scope<'s, '_>,
-    ) -> Result<(), kafka::Error> {
-        producer.begin()?;
+    /// Sends the good records on, then the letters: their many small pieces between the records would spread these over the memory,
+    /// and each of the client's walks over them would take twice as long.
+    fn forward(&mut self, run: &Run<'_>, batch: &Batch<'_>, traced: &mut Traced) -> Result<(), kafka::Error> {
+        run.producer.begin()?;
         for is_valid in [true, false] {
             for (records, verdicts) in batch.stretches() {
                 let found = of_stream(&mut self.streams, &records[0]);
                 let judged = records.iter().zip(verdicts);
                 for (record, verdict) in judged.filter(|(_, verdict)| verdict.is_valid() == is_valid) {
                     let span = self.tracing.follow(traced, record, verdict, found);
-                    producer.send(outgoing(&found.0, record, verdict, span))?;
+                    run.producer.send(outgoing(&found.0, record, verdict, span))?;
                 }
-            }
-            if is_valid {
-                producer.send_now(scope);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The way of a record by bare clients: sent, read, sent again in a transaction, read, inserted and committed. One at a time, so
 //! that no record waits for another.
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use kafka::{
     BatchLimits, Consumer, ConsumerSettings, Headers, NewTopic, Outgoing, Position, Producer, Property,
@@ -95,14 +95,14 @@ impl Floor {
         self.producer.send(outgoing(raw, &KEY, &VALUE)).map_err(Error::failed)?;
         let found = next(&self.raw)?;
         let at = TopicPartition { topic: found.topic().into(), partition: found.partition() };
-        let (key, value) = (found.key().unwrap_or_default(), found.value().unwrap_or_default());
-        let committed = thread::scope(|scope| {
-            self.judge.begin()?;
-            self.judge.send(outgoing(valid, key, value))?;
-            self.judge.send_now(scope);
-            self.judge.commit(&self.raw, &[(at, found.offset() + 1, String::new())], |_| true)
-        });
-        committed.map_err(Error::failed)?;
+        self.judge
+            .begin()
+            .and_then(|()| {
+                let value = found.value().unwrap_or_default();
+                self.judge.send(outgoing(valid, found.key().unwrap_or_default(), value))
+            })
+            .and_then(|()| self.judge.commit(&self.raw, &[(at, found.offset() + 1, String::new())], |_| true))
+            .map_err(Error::failed)?;
         let found = next(&self.valid)?;
         let insert = format!(
             "INSERT INTO {TABLE} (event_id, vehicle_id, vehicle_type, toll_plaza_id, occurred_at)

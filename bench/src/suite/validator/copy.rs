@@ -1,9 +1,6 @@
 //! The validator's limit: the same client reads the same records and sends them on, in transactions, without looking at them.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use kafka::{
     BatchLimits, Consumer, ConsumerSettings, Headers, Outgoing, Position, Rebalance, Record, TopicPartition,
@@ -105,8 +102,5 @@ fn forward(
             receipt: None,
         })?;
     }
-    thread::scope(|scope| {
-        producer.send_now(scope);
-        producer.commit(consumer, &offsets, |_| true)
-    })
+    producer.commit(consumer, &offsets, |_| true)
 }
